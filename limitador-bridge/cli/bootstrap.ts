@@ -1,0 +1,111 @@
+/**
+ * Envoy's bootstrap from its template: placeholders filled in, TLS towards an https upstream, one
+ * endpoint for each service process.
+ */
+import { isMap, isSeq, parseDocument, type Document, type YAMLMap } from "yaml";
+
+export interface BootstrapValues {
+  upstream: URL;
+  proxyHost: string;
+  proxyPort: number;
+  adminHost: string;
+  adminPort: number;
+  apiHost: string;
+  /** One for each service process. */
+  apiPorts: number[];
+  wasmPath: string;
+  /** Bearer token of the service; "": none is asked for. */
+  token: string;
+}
+
+/** Where Debian, Alpine and most images keep the certificates of public authorities. */
+const CA_FILE = "/etc/ssl/certs/ca-certificates.crt";
+
+/** Renders the template to YAML. Throws an Error that names a placeholder it cannot fill. */
+export function renderBootstrap(template: string, values: BootstrapValues): string {
+  const document = parseDocument(fill(template, values));
+  if (document.errors[0]) throw document.errors[0];
+  if (values.upstream.protocol === "https:") addTls(document, values.upstream.hostname);
+  addReplicas(document, values.apiPorts);
+  if (values.token) addToken(document, values.token);
+  return String(document);
+}
+
+function fill(template: string, values: BootstrapValues): string {
+  const { upstream } = values;
+  const known: Record<string, string> = {
+    PROXY_HOST: values.proxyHost,
+    PROXY_PORT: String(values.proxyPort),
+    ADMIN_HOST: values.adminHost,
+    ENVOY_ADMIN_PORT: String(values.adminPort),
+    API_HOST: values.apiHost,
+    API_PORT: String(values.apiPorts[0]),
+    UPSTREAM_HOST: upstream.hostname.replace(/^\[|\]$/g, ""),
+    UPSTREAM_PORT: upstream.port || (upstream.protocol === "https:" ? "443" : "80"),
+    TOLLGATE_WASM: values.wasmPath,
+  };
+  // A quoted placeholder that is a port must become a number, so the quotes go with it.
+  return template.replace(/"\$\{(\w+)\}"|\$\{(\w+)\}/g, (_, quoted?: string, bare?: string) => {
+    const name = quoted ?? bare ?? "";
+    const value = known[name];
+    if (value === undefined) throw new Error(`the bootstrap template has an unknown \${${name}}`);
+    if (quoted === undefined) return value;
+    return name.endsWith("PORT") ? value : JSON.stringify(value);
+  });
+}
+
+function cluster(document: Document, name: string): YAMLMap {
+  const clusters = document.getIn(["static_resources", "clusters"]);
+  const found = isSeq(clusters)
+    ? clusters.items.find((item) => isMap(item) && item.get("name") === name)
+    : undefined;
+  if (!isMap(found)) throw new Error(`the bootstrap template has no cluster named ${name}`);
+  return found;
+}
+
+function addTls(document: Document, host: string): void {
+  cluster(document, "upstream").set(
+    "transport_socket",
+    document.createNode({
+      name: "envoy.transport_sockets.tls",
+      typed_config: {
+        "@type":
+          "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext",
+        sni: host,
+        common_tls_context: {
+          validation_context: {
+            trusted_ca: { filename: CA_FILE },
+            match_typed_subject_alt_names: [{ san_type: "DNS", matcher: { exact: host } }],
+          },
+        },
+      },
+    }),
+  );
+}
+
+function addReplicas(document: Document, ports: number[]): void {
+  const path = ["load_assignment", "endpoints", 0, "lb_endpoints"];
+  const endpoints = cluster(document, "tollgate").getIn(path);
+  if (!isSeq(endpoints)) throw new Error("the bootstrap template's cluster tollgate has no endpoint");
+  const first = endpoints.items[0];
+  for (const port of ports.slice(1)) {
+    const copy = isMap(first) ? (first.clone() as YAMLMap) : undefined;
+    copy?.setIn(["endpoint", "address", "socket_address", "port_value"], port);
+    endpoints.add(copy);
+  }
+}
+
+/** The token goes into the plugin configuration of every tollgate filter in the template. */
+function addToken(document: Document, token: string): void {
+  const filters = document.getIn([
+    ...["static_resources", "listeners", 0, "filter_chains", 0, "filters", 0, "typed_config"],
+    "http_filters",
+  ]);
+  if (!isSeq(filters)) return;
+  for (const filter of filters.items) {
+    if (!isMap(filter) || filter.get("name") !== "tollgate") continue;
+    const path = ["typed_config", "config", "configuration", "value"];
+    const configuration: unknown = JSON.parse(String(filter.getIn(path)));
+    filter.setIn(path, JSON.stringify({ ...(configuration as object), token }, null, 2));
+  }
+}

@@ -1,0 +1,108 @@
+/** What `make up` is told by its variables. */
+import { accessSync, constants, existsSync } from "node:fs";
+import { delimiter, join, resolve } from "node:path";
+import { fileURLToPath } from "node:url";
+
+/** The folder that holds package.json: two above dist/cli and limitador-bridge/cli alike. */
+export const PROJECT_ROOT = resolve(fileURLToPath(import.meta.url), "../../..");
+
+export interface UpSettings {
+  upstream: URL | null;
+  policies: string;
+  store: string;
+  proxyHost: string;
+  proxyPort: number;
+  apiPort: number;
+  adminPort: number;
+  simulatorPort: number;
+  workers: number | null;
+  replicas: number;
+  template: string;
+  wasm: string;
+}
+
+/** A setting that cannot be used; the message names the variable. */
+export class SettingError extends Error {}
+
+/** Reads the variables; an empty one counts as unset. Throws SettingError. */
+export function readSettings(env: NodeJS.ProcessEnv): UpSettings {
+  const store = env.STORE || "embedded:./data";
+  const replicas = whole(env, "REPLICAS", 1, 1, 64);
+  if (replicas > 1 && !store.startsWith("redis")) {
+    throw new SettingError(
+      `REPLICAS=${replicas} needs a store that processes can share: expected STORE=redis://…, ` +
+        `found STORE=${store}`,
+    );
+  }
+  const policies = resolve(env.POLICIES || join(PROJECT_ROOT, "policies/examples/kuadrant-tiers"));
+  if (!existsSync(policies)) throw new SettingError(`POLICIES: there is no ${policies}`);
+  const workers = env.WORKERS ? whole(env, "WORKERS", 1, 1, 1024) : null;
+  return {
+    upstream: env.UPSTREAM ? upstreamUrl(env.UPSTREAM) : null,
+    policies,
+    store,
+    proxyHost: env.PROXY_HOST || "127.0.0.1",
+    proxyPort: whole(env, "PROXY_PORT", 10000, 1, 65535),
+    apiPort: whole(env, "API_PORT", 8080, 1, 65535),
+    adminPort: whole(env, "ENVOY_ADMIN_PORT", 9901, 1, 65535),
+    simulatorPort: whole(env, "SIMULATOR_PORT", 8090, 1, 65535),
+    workers,
+    replicas,
+    template: resolve(env.ENVOY_BOOTSTRAP || join(PROJECT_ROOT, "envoy/bootstrap.yaml")),
+    wasm: resolve(env.TOLLGATE_WASM || join(PROJECT_ROOT, "build/tollgate.wasm")),
+  };
+}
+
+function whole(
+  env: NodeJS.ProcessEnv,
+  name: string,
+  fallback: number,
+  least: number,
+  most: number,
+): number {
+  const text = env[name];
+  if (!text) return fallback;
+  const value = Number(text);
+  if (!Number.isInteger(value) || value < least || value > most) {
+    throw new SettingError(
+      `${name}: expected a whole number from ${least} to ${most}, found "${text}"`,
+    );
+  }
+  return value;
+}
+
+function upstreamUrl(text: string): URL {
+  const url = URL.canParse(text) ? new URL(text) : null;
+  if (url === null || (url.protocol !== "http:" && url.protocol !== "https:")) {
+    throw new SettingError(`UPSTREAM: expected http://host[:port] or https://…, found "${text}"`);
+  }
+  if (url.pathname !== "/" || url.search) {
+    throw new SettingError(
+      `UPSTREAM: expected no path (clients send it), found "${url.pathname}${url.search}"`,
+    );
+  }
+  return url;
+}
+
+/** The Envoy to run: ENVOY=, the PATH, the project's own copy. Throws SettingError. */
+export function findEnvoy(env: NodeJS.ProcessEnv): string {
+  const own = join(PROJECT_ROOT, ".tools/envoy/envoy/_bin/envoy");
+  const onPath = (env.PATH ?? "").split(delimiter).map((folder) => join(folder, "envoy"));
+  const candidates = env.ENVOY ? [resolve(env.ENVOY)] : [...onPath, own];
+  const found = candidates.find(canRun);
+  if (found) return found;
+  throw new SettingError(
+    env.ENVOY
+      ? `ENVOY: ${env.ENVOY} is not a program that can be run`
+      : "no Envoy on the PATH and none installed by `make setup`; set ENVOY=/path/to/envoy",
+  );
+}
+
+function canRun(path: string): boolean {
+  try {
+    accessSync(path, constants.X_OK);
+    return true;
+  } catch {
+    return false;
+  }
+}

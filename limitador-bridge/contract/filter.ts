@@ -1,0 +1,189 @@
+/**
+ * The contract between the filter and the service: the one schema that the service validates
+ * with and that the tests of both sides read. JSON over HTTP; times in ms, sizes in bytes.
+ */
+import Type, { type Static } from "typebox";
+
+const Text = Type.String();
+const Count = Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER });
+const HeaderMap = Type.Record(Type.String(), Type.String());
+
+/**
+ * What Envoy knows of a request. Keys are either nested (`{"request":{"path":…}}`) or dotted
+ * (`"request.path"`), values plain JSON. `metadata` is `{namespace: value}` of dynamic metadata.
+ */
+export const Attributes = Type.Record(Type.String(), Type.Unknown());
+
+/** What the filter read in the request body. null: not told by the client. */
+export const LlmRequest = Type.Object({
+  api: Type.Union([Text, Type.Null()]),
+  model: Type.Union([Text, Type.Null()]),
+  stream: Type.Boolean(),
+  maxOutputTokens: Type.Union([Count, Type.Null()]),
+  choices: Count,
+  inputBytes: Count,
+  /** Raw values at the pointers that policies read with requestBodyJSON, by pointer. */
+  body: Type.Optional(Type.Record(Type.String(), Type.Unknown())),
+});
+
+export const AdmitRequest = Type.Object({
+  /** Unique for ever; chosen by the filter, so that no client can make two requests look like one. */
+  id: Type.String({ minLength: 1, maxLength: 128 }),
+  attributes: Attributes,
+  llm: LlmRequest,
+  prompt: Type.Optional(Text),
+});
+
+export const Deny = Type.Object({
+  status: Type.Integer({ minimum: 400, maximum: 599 }),
+  headers: HeaderMap,
+  body: Text,
+});
+
+export const AdmitAnswer = Type.Object({
+  verdict: Type.Union([Type.Literal("allow"), Type.Literal("deny")]),
+  reservation: Type.Union([Text, Type.Null()]),
+  model: Type.Optional(Text),
+  maxOutputTokens: Type.Optional(Count),
+  requestHeaders: HeaderMap,
+  responseHeaders: HeaderMap,
+  deny: Type.Optional(Deny),
+});
+
+export const Outcome = Type.Union([
+  Type.Literal("ok"),
+  Type.Literal("client_disconnect"),
+  Type.Literal("upstream_error"),
+  Type.Literal("truncated"),
+]);
+
+export const SettlementRecord = Type.Object({
+  /** The id of the admit call, also where that call never reached the service. */
+  id: Type.String({ minLength: 1, maxLength: 128 }),
+  /** What admit answered; null where the filter passed the request on without an answer. */
+  reservation: Type.Union([Text, Type.Null()]),
+  /** x-request-id, for people to correlate. Never used as a key. */
+  requestId: Type.Optional(Text),
+  /** Start of the request, ms since 1970, by Envoy's clock. */
+  timeMs: Count,
+  durationMs: Count,
+  attributes: Attributes,
+  llm: LlmRequest,
+  /** The model that the filter sent upstream, where it is not the one asked for. */
+  modelSent: Type.Optional(Text),
+  /** false: the request was never let go to the upstream, so it cannot have cost anything. */
+  forwarded: Type.Optional(Type.Boolean()),
+  /** Envoy's response.code_details, e.g. via_upstream, upstream_response_timeout. */
+  details: Type.Optional(Text),
+  /** HTTP status that the client saw; 0 where no response began. */
+  status: Type.Integer({ minimum: 0, maximum: 999 }),
+  outcome: Outcome,
+  /** How the response body was framed; "opaque": it could not be read (encoded, or not text). */
+  framing: Type.Union([
+    Type.Literal("none"),
+    Type.Literal("json"),
+    Type.Literal("sse"),
+    Type.Literal("eventstream"),
+    Type.Literal("opaque"),
+  ]),
+  /** Raw usage objects in the order seen: of each pointer the first two and the last two. */
+  usage: Type.Array(Type.Unknown()),
+  /** usagePointers[i] is the JSON pointer at which usage[i] stood. */
+  usagePointers: Type.Optional(Type.Array(Text)),
+  /** Last raw scalar seen at each fact pointer. */
+  facts: Type.Optional(Type.Record(Type.String(), Type.Unknown())),
+  /** Bytes (UTF-8, JSON escapes decoded) of the output text seen, by text pointer. */
+  text: Type.Optional(Type.Record(Type.String(), Count)),
+  /** Response headers named in the filter config. */
+  responseHeaders: Type.Optional(HeaderMap),
+  /** Sum of `text`. */
+  outputBytes: Count,
+  /** All bytes of the response body. */
+  responseBytes: Type.Optional(Count),
+  /** SSE or event-stream events, or JSON documents, that were complete. */
+  events: Type.Optional(Count),
+  /** True when the stream's own end marker was seen (`data: [DONE]`). */
+  done: Type.Optional(Type.Boolean()),
+});
+
+export const SettleRequest = Type.Object({
+  records: Type.Array(SettlementRecord, { maxItems: 1000 }),
+});
+export const SettleAnswer = Type.Object({ accepted: Count, duplicate: Count });
+
+/** One LLM API, told by the end of the path. First match in the list wins. */
+export const ApiRoute = Type.Object({
+  api: Text,
+  /**
+   * Suffix of the path (query removed), beginning with "/". `{model}` stands for one or more
+   * characters that are not "/", and gives the model; `*` the same without giving anything.
+   */
+  path: Type.String({ pattern: "^/" }),
+  /** Key into `errors`. */
+  errorShape: Text,
+  /** Ask for the usage chunk of a stream where the client did not. */
+  includeUsage: Type.Boolean(),
+  /** HTTP method, POST unless told; other methods on the path are not metered. */
+  method: Type.Optional(Text),
+  /** Where `stream` is told by the path and not by the body. */
+  stream: Type.Optional(Type.Boolean()),
+});
+
+export const PropertyType = Type.Union([
+  Type.Literal("string"),
+  Type.Literal("int"),
+  Type.Literal("bool"),
+  Type.Literal("timestamp"),
+]);
+
+export const FilterConfig = Type.Object({
+  /** Changes whenever anything below changes; also the ETag. */
+  version: Text,
+  /** What the filter does with a metered request when the service cannot be asked. */
+  failureMode: Type.Union([Type.Literal("allow"), Type.Literal("deny")]),
+  /** How long the filter waits for an answer to /v1/admit. */
+  admitTimeoutMs: Type.Optional(Count),
+  apis: Type.Array(ApiRoute),
+  /** Meter a POST with a JSON body on any other path when its body looks like an LLM request. */
+  sniff: Type.Boolean(),
+  attributes: Type.Object({
+    /** Request header names, lower case; ["*"]: all. */
+    headers: Type.Array(Text),
+    /** Envoy properties by dotted path, e.g. source.address. */
+    properties: Type.Array(Type.Object({ name: Text, type: PropertyType })),
+    /** Dynamic metadata: namespace, then keys; the subtree there is sent. */
+    metadata: Type.Array(Type.Array(Text, { minItems: 1 })),
+  }),
+  /** JSON pointers into the request body. A list is tried in order, the first present wins. */
+  request: Type.Object({
+    model: Type.Array(Text),
+    stream: Type.Array(Text),
+    maxOutputTokens: Type.Array(Text),
+    choices: Type.Array(Text),
+    /** A body with a model and any of these is an LLM request (sniff). */
+    prompt: Type.Array(Text),
+    /** Sent in llm.body. */
+    body: Type.Array(Text),
+  }),
+  /** JSON pointers into response documents; `*` stands for any array index. */
+  response: Type.Object({
+    usage: Type.Array(Text),
+    facts: Type.Array(Text),
+    text: Type.Array(Text),
+    /** Strings that hold a base64 JSON document of their own (Bedrock). */
+    base64: Type.Array(Text),
+    headers: Type.Array(Text),
+  }),
+  /** Error bodies by shape; $status, $message, $type and $code stand for JSON-escaped text. */
+  errors: Type.Record(Type.String(), Text),
+});
+
+export type AdmitRequest = Static<typeof AdmitRequest>;
+export type AdmitAnswer = Static<typeof AdmitAnswer>;
+export type LlmRequest = Static<typeof LlmRequest>;
+export type Outcome = Static<typeof Outcome>;
+export type SettlementRecord = Static<typeof SettlementRecord>;
+export type SettleRequest = Static<typeof SettleRequest>;
+export type SettleAnswer = Static<typeof SettleAnswer>;
+export type ApiRoute = Static<typeof ApiRoute>;
+export type FilterConfig = Static<typeof FilterConfig>;

@@ -1,0 +1,58 @@
+import { sendLocalResponse } from "../abi/host";
+import { Utf8 } from "../abi/memory";
+import { PairWriter } from "../abi/pairs";
+import { ByteWriter } from "../scan/json-write";
+import { JsonNode } from "../scan/json-tree";
+
+/** response.code_details of every answer that the filter gives itself. */
+export const DENIED_DETAILS = new Utf8("tollgate_denied");
+
+/** Answers with a status, the headers of a JSON object, and a body. */
+export function reply(status: i32, headers: JsonNode | null, body: string): void {
+  const pairs = new PairWriter();
+  let hasType = false;
+  for (let i = 0; headers !== null && i < headers.keys.length; i++) {
+    if (headers.keys[i] == "content-type") hasType = true;
+    pairs.add(headers.keys[i], headers.items[i].text);
+  }
+  if (!hasType) pairs.add("content-type", "application/json");
+  send(status, pairs, body);
+}
+
+/** Answers with an error in the API's own shape: a template of the filter config, filled in. */
+export function replyError(
+  status: i32,
+  template: string,
+  type: string,
+  code: string,
+  message: string,
+): void {
+  const body = template
+    .replaceAll("$status", status.toString())
+    .replaceAll("$message", escaped(message))
+    .replaceAll("$type", type)
+    .replaceAll("$code", code);
+  const pairs = new PairWriter();
+  pairs.add("content-type", "application/json");
+  if (status == 503) pairs.add("retry-after", "1");
+  send(status, pairs, body);
+}
+
+function send(status: i32, pairs: PairWriter, body: string): void {
+  pairs.encode();
+  const bytes = String.UTF8.encode(body);
+  sendLocalResponse(
+    status,
+    DENIED_DETAILS,
+    changetype<usize>(bytes),
+    bytes.byteLength,
+    pairs.ptr,
+    pairs.length,
+  );
+}
+
+function escaped(message: string): string {
+  const out = new ByteWriter();
+  out.jsonString(message);
+  return String.UTF8.decodeUnsafe(out.ptr + 1, out.length - 2);
+}

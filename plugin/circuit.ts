@@ -1,0 +1,31 @@
+import { defineMetric, log, LogLevel, recordMetric } from "./abi/host";
+
+/**
+ * Whether the service can be asked. One call that is not answered opens the circuit for all
+ * requests of this worker; the root's polling closes it, so that no request ever pays for a probe.
+ */
+export class Circuit {
+  isOpen: bool = false;
+  private metric: u32;
+
+  constructor() {
+    this.metric = defineMetric(1, "tollgate_circuit_open");
+  }
+
+  /** A call was not answered. */
+  fail(): void {
+    if (this.isOpen) return;
+    this.isOpen = true;
+    recordMetric(this.metric, 1);
+    log(LogLevel.Error, "the budget service does not answer; following the failure mode");
+  }
+
+  /** A call was answered. Returns whether the circuit was open. */
+  succeed(): bool {
+    if (!this.isOpen) return false;
+    this.isOpen = false;
+    recordMetric(this.metric, 0);
+    log(LogLevel.Warn, "the budget service answers again");
+    return true;
+  }
+}

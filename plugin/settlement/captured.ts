@@ -1,0 +1,87 @@
+const MAX_FACT_BYTES = 512;
+/** Of each usage pointer the first two and the last two objects are kept. */
+const KEPT_FIRST = 2;
+const KEPT_PER_POINTER = 4;
+
+/** A run of bytes of its own, overwritten in place when what comes next fits. */
+export class Bytes {
+  private buffer: ArrayBuffer;
+  length: i32;
+
+  constructor(ptr: usize, length: i32) {
+    this.buffer = new ArrayBuffer(length);
+    this.length = length;
+    memory.copy(changetype<usize>(this.buffer), ptr, length);
+  }
+
+  set(ptr: usize, length: i32): void {
+    if (length > this.buffer.byteLength) this.buffer = new ArrayBuffer(length);
+    this.length = length;
+    memory.copy(changetype<usize>(this.buffer), ptr, length);
+  }
+
+  @inline
+  get ptr(): usize {
+    return changetype<usize>(this.buffer);
+  }
+}
+
+/**
+ * Raw usage objects in the order seen. Bounded: a stream may carry one in every chunk, and then
+ * the first two (a start and its repetition) and the last two tell all.
+ */
+export class CapturedUsage {
+  values: Bytes[] = [];
+  pointers: i32[] = [];
+  private counts: StaticArray<i32>;
+
+  constructor(pointerCount: i32) {
+    this.counts = new StaticArray<i32>(pointerCount);
+  }
+
+  keep(pointer: i32, ptr: usize, length: i32): void {
+    const count = this.counts[pointer];
+    if (count < KEPT_PER_POINTER) {
+      this.counts[pointer] = count + 1;
+      this.values.push(new Bytes(ptr, length));
+      this.pointers.push(pointer);
+      return;
+    }
+    const oldest = this.indexOf(pointer, KEPT_FIRST);
+    const bytes = this.values[oldest];
+    bytes.set(ptr, length);
+    for (let i = oldest; i + 1 < this.values.length; i++) {
+      this.values[i] = this.values[i + 1];
+      this.pointers[i] = this.pointers[i + 1];
+    }
+    this.values[this.values.length - 1] = bytes;
+    this.pointers[this.pointers.length - 1] = pointer;
+  }
+
+  /** Place of the `nth` object (from 0) of a pointer. */
+  private indexOf(pointer: i32, nth: i32): i32 {
+    let seen = 0;
+    for (let i = 0; i < this.pointers.length; i++) {
+      if (this.pointers[i] != pointer) continue;
+      if (seen == nth) return i;
+      seen++;
+    }
+    return this.pointers.length - 1;
+  }
+}
+
+/** The last scalar seen at each fact pointer. */
+export class CapturedFacts {
+  values: StaticArray<Bytes | null>;
+
+  constructor(pointerCount: i32) {
+    this.values = new StaticArray<Bytes | null>(pointerCount);
+  }
+
+  keep(pointer: i32, ptr: usize, length: i32): void {
+    if (length > MAX_FACT_BYTES) return;
+    const known = this.values[pointer];
+    if (known === null) this.values[pointer] = new Bytes(ptr, length);
+    else known.set(ptr, length);
+  }
+}

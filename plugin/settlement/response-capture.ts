@@ -1,0 +1,195 @@
+import { FieldPointers, FilterConfig, ResponseField } from "../filter-config";
+import { EventStreamScanner, EventStreamSink } from "../scan/event-stream-scanner";
+import { JsonScanner, JsonSink } from "../scan/json-scanner";
+import { SseScanner, SseSink } from "../scan/sse-scanner";
+import { CapturedFacts, CapturedUsage } from "./captured";
+import { UsageChunkRemover } from "./usage-chunk-remover";
+
+/** How a response body is read; the names that settlements carry are in `framingName`. */
+export const enum Framing {
+  None = 0,
+  Undecided = 1,
+  Json = 2,
+  Sse = 3,
+  EventStream = 4,
+  Opaque = 5,
+}
+
+/** The contract's word for a framing. */
+export function framingName(framing: Framing): string {
+  if (framing == Framing.Json) return "json";
+  if (framing == Framing.Sse) return "sse";
+  if (framing == Framing.EventStream) return "eventstream";
+  if (framing == Framing.Opaque) return "opaque";
+  return "none";
+}
+
+/** What is captured of one response as it passes: usage, facts, counts of text. */
+export class ResponseCapture extends JsonSink {
+  framing: Framing = Framing.None;
+  usage: CapturedUsage;
+  facts: CapturedFacts;
+  textBytes: StaticArray<i32>;
+  outputBytes: i64 = 0;
+  responseBytes: i64 = 0;
+  events: i32 = 0;
+  done: bool = false;
+  /** A document or event was begun and not ended. */
+  unfinished: bool = false;
+  remover: UsageChunkRemover | null = null;
+
+  private fields: FieldPointers;
+  private json!: JsonScanner;
+  private sse: SseScanner | null = null;
+  private eventStream: EventStreamScanner | null = null;
+  /** In the SSE event that is arriving. */
+  private choicesEmpty: bool = false;
+  private choicesFull: bool = false;
+  private usageSeen: bool = false;
+
+  constructor(config: FilterConfig) {
+    super();
+    this.fields = config.response;
+    const count = config.response.pointers.length;
+    this.usage = new CapturedUsage(count);
+    this.facts = new CapturedFacts(count);
+    this.textBytes = new StaticArray<i32>(count);
+    this.json = new JsonScanner(this.fields.set, this);
+  }
+
+  /** Prepares for a body with these headers. */
+  begin(contentType: string, contentEncoding: string): void {
+    if (contentEncoding != "" && contentEncoding != "identity") {
+      this.framing = Framing.Opaque;
+    } else if (contentType.startsWith("application/vnd.amazon.eventstream")) {
+      this.framing = Framing.EventStream;
+      this.eventStream = new EventStreamScanner(this.json, new FrameEvents(this));
+    } else {
+      this.framing = Framing.Undecided;
+    }
+  }
+
+  /** Reads the next bytes of the body. */
+  push(ptr: usize, length: i32): void {
+    this.responseBytes += length;
+    if (this.framing == Framing.Undecided) this.decide(ptr, length);
+    const remover = this.remover;
+    if (remover !== null) remover.beginSlice(ptr, length);
+    if (this.framing == Framing.Json) {
+      this.json.push(ptr, length);
+    } else if (this.framing == Framing.Sse) {
+      (<SseScanner>this.sse).push(ptr, length);
+    } else if (this.framing == Framing.EventStream) {
+      (<EventStreamScanner>this.eventStream).push(ptr, length);
+    }
+    if (remover !== null) remover.endSlice(this.framing != Framing.Sse || this.choicesFull);
+  }
+
+  /** The body is over, however it ended: what was complete counts. */
+  end(): void {
+    if (this.framing == Framing.Json) this.json.end();
+    else if (this.framing == Framing.Sse) (<SseScanner>this.sse).end();
+    else if (this.framing == Framing.EventStream) (<EventStreamScanner>this.eventStream).end();
+  }
+
+  /**
+   * What a body is, is told by its first byte: providers are known to send SSE as text/plain and
+   * JSON errors as text/event-stream. A field line of SSE never begins with a brace or bracket.
+   */
+  private decide(ptr: usize, length: i32): void {
+    for (let i = 0; i < length; i++) {
+      const byte = load<u8>(ptr + <usize>i);
+      if (byte == 0x20 || byte == 0x0a || byte == 0x0d || byte == 0x09) continue;
+      if (byte == 0xef || byte == 0xbb || byte == 0xbf) continue;
+      if (byte == 0x7b || byte == 0x5b) {
+        this.framing = Framing.Json;
+      } else if (byte == 0x64 || byte == 0x65 || byte == 0x3a || byte == 0x69 || byte == 0x72) {
+        this.framing = Framing.Sse;
+        this.sse = new SseScanner(this.json, new SseEvents(this));
+      } else {
+        this.framing = Framing.Opaque;
+      }
+      return;
+    }
+  }
+
+  /** An SSE event is complete; `end`: offset after it in the slice. */
+  endSseEvent(end: i32): void {
+    this.events++;
+    this.unfinished = false;
+    const remover = this.remover;
+    if (remover !== null) remover.endEvent(end, this.choicesEmpty && this.usageSeen);
+    this.choicesEmpty = false;
+    this.choicesFull = false;
+    this.usageSeen = false;
+  }
+
+  endFrame(valid: bool): void {
+    if (valid) this.events++;
+    this.unfinished = !valid;
+  }
+
+  override onValue(id: i32, type: u8, ptr: usize, length: i32, start: i32, end: i32): void {
+    const field = this.fields.fields[id];
+    if (field == ResponseField.Usage) {
+      if (type == 0x6e) return;
+      this.usageSeen = true;
+      this.usage.keep(id, ptr, length);
+    } else if (field == ResponseField.Fact) {
+      if (type == 0x6e || type == 0x7b || type == 0x5b) return;
+      this.facts.keep(id, ptr, length);
+    }
+  }
+
+  override onOversize(id: i32, start: i32, end: i32): void {}
+
+  override onText(id: i32, bytes: i32): void {
+    this.textBytes[id] += bytes;
+    this.outputBytes += bytes;
+  }
+
+  override onProbe(id: i32, type: u8, empty: bool, start: i32): void {
+    if (this.fields.fields[id] != ResponseField.Choices) return;
+    if (empty && type == 0x5b) this.choicesEmpty = true;
+    else this.choicesFull = true;
+  }
+
+  override onDocument(valid: bool): void {
+    if (this.framing != Framing.Json) return;
+    if (valid) this.events++;
+    this.unfinished = !valid;
+  }
+}
+
+class SseEvents extends SseSink {
+  constructor(private capture: ResponseCapture) {
+    super();
+  }
+
+  override onEvent(end: i32): void {
+    this.capture.endSseEvent(end);
+  }
+
+  override onTrailingLf(): void {
+    const remover = this.capture.remover;
+    if (remover !== null) remover.trailingLf();
+  }
+
+  override onDone(): void {
+    this.capture.done = true;
+  }
+}
+
+class FrameEvents extends EventStreamSink {
+  constructor(private capture: ResponseCapture) {
+    super();
+  }
+
+  override onFrame(valid: bool): void {
+    this.capture.endFrame(valid);
+  }
+
+  override onException(): void {
+    this.capture.unfinished = true;
+  }
+}
