@@ -1,0 +1,25 @@
+/** What the loader knows of a kind of policy object. To add a kind, register one of these. */
+import type { PolicyProblem } from "../policy-set.ts";
+import type { SourceDocument } from "../source-document.ts";
+
+/** What a kind made of one document. */
+export interface LoadedObject<T = unknown> {
+  /** Null where there are problems. */
+  object: T | null;
+  problems: PolicyProblem[];
+  /**
+   * Known, but not enforced: shown in the status as not accepted, without breaking the file that
+   * it stands in.
+   */
+  refusal?: string;
+}
+
+export interface PolicyKind<T = unknown> {
+  apiVersion: string;
+  kind: string;
+  /** JSON schema of the whole document; written to policies/schema. */
+  schema?: object;
+  /** Only one object of this kind may be in force. */
+  single?: boolean;
+  load(document: SourceDocument): LoadedObject<T>;
+}

@@ -1,0 +1,148 @@
+/**
+ * TokenRateLimitPolicy as Kuadrant publishes it (kuadrant.io/v1alpha1), and the extensions, which
+ * are all optional. Kuadrant's reference: doc/reference/tokenratelimitpolicy.md of its operator.
+ */
+import Type, { type Static } from "typebox";
+import { DURATION_PATTERN } from "../window-text.ts";
+import { Expression, objectSchema, oneOf } from "./object-schema.ts";
+
+const closed = { additionalProperties: false };
+const duration = Type.String({
+  pattern: DURATION_PATTERN,
+  errorMessage: 'a duration such as "24h", "1h30m" or "1d"',
+});
+
+const Window = Type.Union(
+  [
+    duration,
+    Type.Object(
+      {
+        calendar: oneOf("hour", "day", "week", "month"),
+        timeZone: Type.Optional(
+          Type.String({ errorMessage: 'an IANA time zone such as "Europe/Berlin"' }),
+        ),
+      },
+      closed,
+    ),
+    Type.Object({ sliding: duration }, closed),
+  ],
+  {
+    errorMessage:
+      'a duration such as "24h", "1h30m" or "1d", or {calendar: day, timeZone: "…"}, ' +
+      'or {sliding: "1h"}',
+  },
+);
+
+/** An integer; for `unit: usd` a decimal amount. Which of them is told by the unit. */
+const LimitAmount = Type.Union([Type.Number({ minimum: 0 }), Type.String({ minLength: 1 })], {
+  errorMessage: "an integer of at least 0 (or, with unit: usd, an amount such as 12.50)",
+});
+
+const Rate = Type.Object(
+  {
+    limit: LimitAmount,
+    window: Window,
+    unit: Type.Optional(oneOf("total", "input", "output", "requests", "usd")),
+  },
+  closed,
+);
+
+const When = Type.Array(Type.Object({ predicate: Expression }, closed));
+const Mode = oneOf("enforce", "shadow");
+const FailureMode = oneOf("allow", "deny");
+
+/** Kuadrant's own form of a reservation. */
+const ReservedAmount = Type.Object(
+  {
+    amount: Type.Optional(
+      Type.Union([Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER }), Expression], {
+        errorMessage: "an integer of at least 0 or a CEL expression",
+      }),
+    ),
+    ttl: Type.Optional(Expression),
+  },
+  closed,
+);
+
+const Limit = Type.Object(
+  {
+    rates: Type.Optional(Type.Array(Rate)),
+    when: Type.Optional(When),
+    counters: Type.Optional(Type.Array(Type.Object({ expression: Expression }, closed))),
+    reservation: Type.Optional(
+      Type.Union([oneOf("none", "worst-case"), ReservedAmount], {
+        errorMessage: '"none" or "worst-case", or {amount, ttl}',
+      }),
+    ),
+    mode: Type.Optional(Mode),
+  },
+  closed,
+);
+
+const DataExtraction = Type.Object(
+  {
+    response: Type.Optional(
+      Type.Object(
+        {
+          totalTokens: Type.Optional(
+            Type.Array(
+              Type.String({
+                pattern: "^(/([^~/]|~[01])*)+$",
+                errorMessage: 'a JSON pointer such as "/usage/total_tokens"',
+              }),
+              { minItems: 1, maxItems: 8 },
+            ),
+          ),
+        },
+        closed,
+      ),
+    ),
+  },
+  closed,
+);
+
+const rules = {
+  limits: Type.Optional(
+    Type.Record(Type.String(), Limit, { errorMessage: "a map of limits by name" }),
+  ),
+  when: Type.Optional(When),
+  dataExtraction: Type.Optional(DataExtraction),
+};
+
+const MergeableRules = Type.Object(
+  { strategy: Type.Optional(oneOf("atomic", "merge")), ...rules },
+  closed,
+);
+
+const TargetRef = Type.Object(
+  {
+    group: oneOf("gateway.networking.k8s.io"),
+    kind: oneOf("Gateway", "HTTPRoute"),
+    name: Type.String({ minLength: 1, maxLength: 253, errorMessage: "the target's name" }),
+    sectionName: Type.Optional(Type.String({ minLength: 1, maxLength: 253 })),
+  },
+  { ...closed, errorMessage: "a map {group, kind, name}" },
+);
+
+const Spec = Type.Object(
+  {
+    targetRef: TargetRef,
+    ...rules,
+    defaults: Type.Optional(MergeableRules),
+    overrides: Type.Optional(MergeableRules),
+    mode: Type.Optional(Mode),
+    failureMode: Type.Optional(FailureMode),
+    evaluationFailureMode: Type.Optional(FailureMode),
+  },
+  closed,
+);
+
+export const API_VERSION = "kuadrant.io/v1alpha1";
+export const KIND = "TokenRateLimitPolicy";
+export const TokenRateLimitPolicySchema = objectSchema(API_VERSION, KIND, Spec);
+
+export type SpecText = Static<typeof Spec>;
+export type RulesText = Static<typeof MergeableRules>;
+export type LimitText = Static<typeof Limit>;
+export type RateText = Static<typeof Rate>;
+export type WindowText = Static<typeof Window>;

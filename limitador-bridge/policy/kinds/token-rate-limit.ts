@@ -1,0 +1,182 @@
+/** TokenRateLimitPolicy: from a document that has the schema to limits that can be matched. */
+import type { CompiledExpression } from "../../cel/expression.ts";
+import type { Unit } from "../../ledger/store/store.ts";
+import type { Window } from "../../ledger/window.ts";
+import { compileField } from "../compile-field.ts";
+import type { PolicyProblem } from "../policy-set.ts";
+import { checkSchema } from "../schema-check.ts";
+import type { FieldPath, SourceDocument } from "../source-document.ts";
+import type { LoadedObject, PolicyKind } from "./kind.ts";
+import { compileRates } from "./token-rate.ts";
+import {
+  API_VERSION,
+  KIND,
+  type LimitText,
+  type RulesText,
+  type SpecText,
+  TokenRateLimitPolicySchema,
+} from "./token-rate-limit-schema.ts";
+
+export interface CompiledRate {
+  unit: Unit;
+  amount: number;
+  window: Window;
+  /** Names the rate among its limit's. */
+  key: string;
+}
+
+export interface CompiledLimit {
+  /** namespace/name of the policy */
+  policy: string;
+  name: string;
+  /** The policy's own predicates, then the limit's: all must hold. */
+  when: CompiledExpression[];
+  counters: CompiledExpression[];
+  rates: CompiledRate[];
+  reservation: "none" | "worst-case";
+  reserveAmount: number | CompiledExpression | null;
+  reserveTtl: CompiledExpression | null;
+  mode: "enforce" | "shadow";
+  failureMode: "allow" | "deny";
+  evaluationFailureMode: "allow" | "deny";
+}
+
+export interface TokenRateLimitPolicy {
+  targetRef: { group: string; kind: string; name: string };
+  /** Bare limits are defaults. */
+  role: "defaults" | "overrides";
+  strategy: "atomic" | "merge";
+  limits: CompiledLimit[];
+  failureMode: "allow" | "deny";
+  totalTokensPointers: string[];
+}
+
+const RULE_GROUPS = ["defaults", "overrides", "limits"] as const;
+
+class PolicyCompiler {
+  readonly problems: PolicyProblem[] = [];
+  readonly document: SourceDocument;
+  readonly spec: SpecText;
+
+  constructor(document: SourceDocument) {
+    this.document = document;
+    this.spec = (document.value as { spec: SpecText }).spec;
+  }
+
+  compile(): TokenRateLimitPolicy | null {
+    this.checkRuleGroups();
+    if (this.problems.length > 0) return null;
+    const role = this.spec.overrides === undefined ? "defaults" : "overrides";
+    const nested = this.spec.overrides ?? this.spec.defaults;
+    const rules: RulesText = nested ?? this.spec;
+    const path: FieldPath = nested === undefined ? ["spec"] : ["spec", role];
+    const when = this.predicates(rules.when ?? [], [...path, "when"]);
+    const limits = Object.entries(rules.limits ?? {}).map(([name, limit]) =>
+      this.limit(name, limit, [...path, "limits", name], when),
+    );
+    if (this.problems.length > 0) return null;
+    const extraction = rules.dataExtraction ?? this.spec.dataExtraction;
+    return {
+      targetRef: this.spec.targetRef,
+      role,
+      strategy: (rules.strategy ?? "atomic") as "atomic" | "merge",
+      limits,
+      failureMode: this.failureMode,
+      totalTokensPointers: extraction?.response?.totalTokens ?? [],
+    };
+  }
+
+  get failureMode(): "allow" | "deny" {
+    return (this.spec.failureMode ?? "allow") as "allow" | "deny";
+  }
+
+  /** Kuadrant's validation rules over defaults, overrides and bare limits. */
+  checkRuleGroups(): void {
+    const given = RULE_GROUPS.filter((group) => this.spec[group] !== undefined);
+    const [first, second] = given;
+    if (first === undefined) {
+      const at = this.document.locateKey(["spec"]);
+      const message = "is missing: expected limits here, or in spec.defaults or spec.overrides";
+      this.problems.push(this.document.problem(["spec", "limits"], message, at));
+      return;
+    }
+    if (second !== undefined) {
+      this.refuse(["spec", second], `cannot stand beside spec.${first}: use one of the two`);
+      return;
+    }
+    const rules = first === "limits" ? this.spec : this.spec[first];
+    const path: FieldPath = first === "limits" ? ["spec"] : ["spec", first];
+    if (Object.keys(rules?.limits ?? {}).length === 0) {
+      this.refuse([...path, "limits"], "expected at least one limit, found none");
+    }
+    if (first !== "limits" && this.spec.when !== undefined) {
+      this.refuse(
+        ["spec", "when"],
+        `has no effect beside spec.${first}: put it into spec.${first}.when`,
+      );
+    }
+  }
+
+  refuse(path: FieldPath, message: string): void {
+    this.problems.push(this.document.problem(path, message, this.document.locateKey(path)));
+  }
+
+  predicates(when: { predicate: string }[], path: FieldPath): CompiledExpression[] {
+    return when.flatMap(({ predicate }, i) => {
+      const field = [...path, i, "predicate"];
+      return compileField(this.document, field, predicate, "bool", this.problems) ?? [];
+    });
+  }
+
+  limit(name: string, text: LimitText, path: FieldPath, when: CompiledExpression[]): CompiledLimit {
+    const own = this.predicates(text.when ?? [], [...path, "when"]);
+    const counters = (text.counters ?? []).flatMap(({ expression }, i) => {
+      const field = [...path, "counters", i, "expression"];
+      return compileField(this.document, field, expression, "single value", this.problems) ?? [];
+    });
+    const { spec } = this;
+    return {
+      policy: `${this.document.namespace}/${this.document.name}`,
+      name,
+      when: [...when, ...own],
+      counters,
+      rates: compileRates(this.document, text.rates ?? [], [...path, "rates"], this.problems),
+      ...this.reservation(text.reservation, [...path, "reservation"]),
+      mode: (text.mode ?? spec.mode ?? "enforce") as "enforce" | "shadow",
+      failureMode: this.failureMode,
+      evaluationFailureMode: (spec.evaluationFailureMode ?? "deny") as "allow" | "deny",
+    };
+  }
+
+  reservation(
+    text: LimitText["reservation"],
+    path: FieldPath,
+  ): Pick<CompiledLimit, "reservation" | "reserveAmount" | "reserveTtl"> {
+    if (typeof text !== "object") {
+      const reservation = (text ?? "none") as "none" | "worst-case";
+      return { reservation, reserveAmount: null, reserveTtl: null };
+    }
+    const { amount = 0, ttl } = text;
+    const compile = (source: string, key: string, expected: "int" | "duration") =>
+      compileField(this.document, [...path, key], source, expected, this.problems);
+    return {
+      reservation: "none",
+      reserveAmount: typeof amount === "string" ? compile(amount, "amount", "int") : amount,
+      reserveTtl: ttl === undefined ? null : compile(ttl, "ttl", "duration"),
+    };
+  }
+}
+
+function load(document: SourceDocument): LoadedObject<TokenRateLimitPolicy> {
+  const wrong = checkSchema(document, TokenRateLimitPolicySchema);
+  if (wrong.length > 0) return { object: null, problems: wrong };
+  const compiler = new PolicyCompiler(document);
+  return { object: compiler.compile(), problems: compiler.problems };
+}
+
+export const tokenRateLimitPolicyKind: PolicyKind<TokenRateLimitPolicy> = {
+  apiVersion: API_VERSION,
+  kind: KIND,
+  schema: TokenRateLimitPolicySchema,
+  load,
+};

@@ -1,0 +1,172 @@
+/**
+ * From a policy folder to the policies in force. A file serves as a whole or not at all; where
+ * its newest version has problems, its last good version goes on serving.
+ */
+import { CompiledPolicySet } from "./build-set.ts";
+import type { PolicyKind } from "./kinds/kind.ts";
+import { POLICY_KINDS } from "./kinds/registry.ts";
+import { type PolicyDocument, type PolicyFile, parsePolicyFile } from "./policy-file.ts";
+import { readPolicyFolder } from "./policy-folder.ts";
+import type { PolicyProblem } from "./policy-set.ts";
+import type { SourceDocument } from "./source-document.ts";
+import type { Targets } from "./targets.ts";
+
+export interface LoadOptions {
+  /** Which gateway and routes there are; not given: every target matches every request. */
+  targets?: Targets;
+  kinds?: readonly PolicyKind[];
+  /** What served before; its last good files go on where new ones are broken. */
+  previous?: LoadedPolicies;
+}
+
+export interface TrackedFile {
+  newest: PolicyFile;
+  /** The newest version or the last good one; null where there was none. */
+  serving: PolicyFile | null;
+  /** Of the newest version, clashes with other files included. */
+  problems: PolicyProblem[];
+}
+
+export interface LoadedPolicies {
+  set: CompiledPolicySet;
+  /** The documents in force. */
+  documents: PolicyDocument[];
+  /** Everything wrong now. At start any problem should stop the service. */
+  problems: PolicyProblem[];
+  /** Known objects that are not enforced. */
+  warnings: PolicyProblem[];
+  files: ReadonlyMap<string, TrackedFile>;
+}
+
+/** `file:line:column: field: message` */
+export function problemText({ file, line, column, field, message }: PolicyProblem): string {
+  const place = `${file}:${line}:${column}:`;
+  return field === "" ? `${place} ${message}` : `${place} ${field}: ${message}`;
+}
+
+/** The objects that are taken, so that no two documents define the same one. */
+class Claims {
+  readonly #owners = new Map<string, SourceDocument>();
+
+  /** Problems of a file's documents with each other and with what is taken. */
+  clashes(file: PolicyFile): PolicyProblem[] {
+    const own = new Map<string, SourceDocument>();
+    const problems: PolicyProblem[] = [];
+    for (const { source, kind } of file.documents) {
+      if (kind === null) continue;
+      const single = kind.single === true;
+      const key = single ? kind.kind : source.title;
+      const other = this.#owners.get(key) ?? own.get(key);
+      own.set(key, source);
+      if (other === undefined) continue;
+      const { line, column } = other.locate([]);
+      const where = `${other.file}:${line}:${column}`;
+      const message =
+        single && other.title !== source.title
+          ? `only one ${kind.kind} can be in force, and ${other.title} is defined in ${where}`
+          : `${source.title} is already defined in ${where}`;
+      problems.push(source.problem(["metadata", "name"], message));
+    }
+    return problems;
+  }
+
+  take(file: PolicyFile): void {
+    for (const { source, kind } of file.documents) {
+      if (kind !== null) this.#owners.set(kind.single === true ? kind.kind : source.title, source);
+    }
+  }
+}
+
+/** Files that go on unchanged come first: a clash is the fault of what is new. */
+function inClaimOrder(
+  newest: PolicyFile[],
+  previous: ReadonlyMap<string, TrackedFile>,
+): PolicyFile[] {
+  const stays = (file: PolicyFile) => previous.get(file.file)?.serving === file;
+  return [...newest.filter(stays), ...newest.filter((file) => !stays(file))];
+}
+
+function trackFiles(
+  newest: PolicyFile[],
+  previous: ReadonlyMap<string, TrackedFile>,
+): Map<string, TrackedFile> {
+  const claims = new Claims();
+  const tracked = new Map<string, TrackedFile>();
+  for (const file of inClaimOrder(newest, previous)) {
+    const problems = file.problems.length > 0 ? file.problems : claims.clashes(file);
+    let serving: PolicyFile | null = file;
+    if (problems.length > 0) {
+      serving = previous.get(file.file)?.serving ?? null;
+      if (serving !== null && claims.clashes(serving).length > 0) serving = null;
+    }
+    if (serving !== null) claims.take(serving);
+    tracked.set(file.file, { newest: file, serving, problems });
+  }
+  return new Map(newest.map(({ file }) => [file, tracked.get(file) as TrackedFile]));
+}
+
+function problemsOf(files: Iterable<TrackedFile>): PolicyProblem[] {
+  return [...files].flatMap(({ problems }) => problems);
+}
+
+function refusalsOf(files: Iterable<TrackedFile>): PolicyProblem[] {
+  return [...files].flatMap(({ newest }) =>
+    newest.documents.flatMap(({ source, refusal }) =>
+      refusal === null ? [] : [source.problem(["kind"], refusal)],
+    ),
+  );
+}
+
+/**
+ * Loads policies from texts by file name. Pure but for the hash; `loadPolicies` is this on a
+ * folder. Never throws for what is in the texts.
+ */
+export function loadPolicyTexts(
+  texts: ReadonlyMap<string, string>,
+  options: LoadOptions = {},
+  folderProblems: PolicyProblem[] = [],
+): LoadedPolicies {
+  const { kinds = POLICY_KINDS, previous, targets } = options;
+  const former = previous?.files ?? new Map<string, TrackedFile>();
+  const newest = [...texts].map(([file, text]) => {
+    const known = former.get(file)?.newest;
+    return known?.text === text ? known : parsePolicyFile(file, text, kinds);
+  });
+  const files = trackFiles(newest, former);
+  const documents = [...files.values()].flatMap(({ serving }) => serving?.documents ?? []);
+  return {
+    set: new CompiledPolicySet({ documents, files, ...(targets === undefined ? {} : { targets }) }),
+    documents,
+    problems: [...folderProblems, ...problemsOf(files.values())],
+    warnings: refusalsOf(files.values()),
+    files,
+  };
+}
+
+/**
+ * Loads every .yaml and .yml file below `dir`. Never throws for what it finds there: at start the
+ * caller stops on `problems`; with `previous` what was good goes on serving.
+ */
+export async function loadPolicies(
+  dir: string,
+  options: LoadOptions = {},
+): Promise<LoadedPolicies> {
+  const { texts, problems, readable } = await readPolicyFolder(dir);
+  if (!readable && options.previous !== undefined) {
+    const { previous } = options;
+    return { ...previous, problems: [...problems, ...problemsOf(previous.files.values())] };
+  }
+  // A file that is there but cannot be read keeps its last text.
+  for (const { file } of problems) {
+    const known = options.previous?.files.get(file)?.newest.text;
+    if (known !== undefined) texts.set(file, known);
+  }
+  return loadPolicyTexts(texts, options, problems);
+}
+
+/** The documents in force of one kind, e.g. "PriceTable", with their positions. */
+export function documentsOfKind(loaded: LoadedPolicies, kind: string): SourceDocument[] {
+  return loaded.documents.flatMap(({ source, kind: known }) =>
+    known?.kind === kind ? [source] : [],
+  );
+}

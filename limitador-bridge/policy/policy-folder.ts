@@ -1,0 +1,91 @@
+/** Reads the texts of a policy folder. The only part of policies that touches the disk. */
+import { readdir, readFile, realpath, stat } from "node:fs/promises";
+import { join } from "node:path";
+import type { PolicyProblem } from "./policy-set.ts";
+
+const MAX_FILES = 10_000;
+const MAX_FILE_BYTES = 16 * 1024 * 1024;
+const MAX_DEPTH = 16;
+
+export interface FolderFile {
+  file: string;
+  /** Changes whenever the file is written or swapped for another. */
+  stamp: string;
+  sizeBytes: number;
+}
+
+function isPolicyName(name: string): boolean {
+  return /\.ya?ml$/i.test(name);
+}
+
+/**
+ * Names beginning with a dot are skipped: among them are the folders behind a mounted ConfigMap
+ * (`..data`, `..2026_…`), whose files the visible names link to.
+ */
+async function listInto(
+  folder: string,
+  depth: number,
+  seen: Set<string>,
+  files: FolderFile[],
+): Promise<void> {
+  const real = await realpath(folder);
+  if (seen.has(real) || depth > MAX_DEPTH) return;
+  seen.add(real);
+  const names = (await readdir(folder)).filter((name) => !name.startsWith(".")).sort();
+  for (const name of names) {
+    const path = join(folder, name);
+    // A file may go between the listing and here; a link may lead nowhere.
+    const info = await stat(path).catch(() => null);
+    if (info === null) continue;
+    if (info.isDirectory()) await listInto(path, depth + 1, seen, files);
+    else if (info.isFile() && isPolicyName(name)) {
+      if (files.length >= MAX_FILES) throw new Error(`more than ${MAX_FILES} policy files`);
+      const stamp = `${info.ino}:${info.mtimeMs}:${info.ctimeMs}:${info.size}`;
+      files.push({ file: path, stamp, sizeBytes: info.size });
+    }
+  }
+}
+
+/** The .yaml and .yml files below a folder, links followed, by path. Throws where unreadable. */
+export async function listPolicyFiles(dir: string): Promise<FolderFile[]> {
+  const files: FolderFile[] = [];
+  await listInto(dir, 0, new Set(), files);
+  return files;
+}
+
+export interface FolderTexts {
+  /** By path, in path order. */
+  texts: Map<string, string>;
+  problems: PolicyProblem[];
+  /** False: the folder itself could not be read, and `texts` says nothing. */
+  readable: boolean;
+}
+
+function fileProblem(file: string, message: string): PolicyProblem {
+  return { file, line: 1, column: 1, field: "", message };
+}
+
+/** Reads a whole folder. Never throws: what cannot be read is a problem. */
+export async function readPolicyFolder(dir: string): Promise<FolderTexts> {
+  const texts = new Map<string, string>();
+  const problems: PolicyProblem[] = [];
+  let files: FolderFile[];
+  try {
+    files = await listPolicyFiles(dir);
+  } catch (error) {
+    problems.push(fileProblem(dir, `cannot read the policy folder: ${(error as Error).message}`));
+    return { texts, problems, readable: false };
+  }
+  for (const { file, sizeBytes } of files) {
+    if (sizeBytes > MAX_FILE_BYTES) {
+      problems.push(fileProblem(file, `a policy file has at most ${MAX_FILE_BYTES} bytes`));
+      continue;
+    }
+    try {
+      texts.set(file, await readFile(file, "utf8"));
+    } catch (error) {
+      problems.push(fileProblem(file, `cannot be read: ${(error as Error).message}`));
+    }
+  }
+  return { texts, problems, readable: true };
+}

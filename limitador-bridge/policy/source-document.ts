@@ -1,0 +1,135 @@
+/** One YAML document of a policy file, with the way from any of its fields to line and column. */
+import {
+  type Document,
+  isMap,
+  isNode,
+  isScalar,
+  type LineCounter,
+  type Node,
+  type Scalar,
+} from "yaml";
+import type { PolicyProblem } from "./policy-set.ts";
+
+export type FieldPath = readonly (string | number)[];
+
+export interface Position {
+  line: number;
+  column: number;
+}
+
+/** `spec.limits.free.rates[0].window`; keys that are no plain names are quoted. */
+export function fieldText(path: FieldPath): string {
+  return path.reduce<string>((text, key) => {
+    if (typeof key === "number") return `${text}[${key}]`;
+    if (!/^[A-Za-z_][\w-]*$/.test(key)) return `${text}[${JSON.stringify(key)}]`;
+    return text === "" ? key : `${text}.${key}`;
+  }, "");
+}
+
+function textOf(value: unknown): string | null {
+  return typeof value === "string" && value !== "" ? value : null;
+}
+
+function member(value: unknown, key: string): unknown {
+  if (typeof value !== "object" || value === null || !Object.hasOwn(value, key)) return undefined;
+  return (value as Record<string, unknown>)[key];
+}
+
+export class SourceDocument {
+  readonly file: string;
+  /** The document as plain JavaScript values. */
+  readonly value: unknown;
+  readonly apiVersion: string | null;
+  readonly kind: string | null;
+  /** `default` where the document names none. */
+  readonly namespace: string;
+  readonly name: string | null;
+  readonly #yaml: Document;
+  readonly #lines: LineCounter;
+  readonly #text: string;
+
+  /** Throws what `yaml` throws where aliases expand without end. */
+  constructor(file: string, text: string, yaml: Document, lines: LineCounter) {
+    this.file = file;
+    this.#text = text;
+    this.#yaml = yaml;
+    this.#lines = lines;
+    this.value = yaml.toJS({ maxAliasCount: 100 });
+    const metadata = member(this.value, "metadata");
+    this.apiVersion = textOf(member(this.value, "apiVersion"));
+    this.kind = textOf(member(this.value, "kind"));
+    this.namespace = textOf(member(metadata, "namespace")) ?? "default";
+    this.name = textOf(member(metadata, "name"));
+  }
+
+  /** What the object is called in messages: `Identity default/main`. */
+  get title(): string {
+    return `${this.kind} ${this.namespace}/${this.name}`;
+  }
+
+  #node(path: FieldPath): Node | null {
+    if (path.length === 0) return isNode(this.#yaml.contents) ? this.#yaml.contents : null;
+    const node = this.#yaml.getIn(path, true);
+    return isNode(node) ? node : null;
+  }
+
+  #position(offset: number): Position {
+    const { line, col } = this.#lines.linePos(offset);
+    return { line, column: col };
+  }
+
+  /** Where the value at `path` begins; of a missing one, where its nearest parent begins. */
+  locate(path: FieldPath): Position {
+    const start = this.#node(path)?.range?.[0];
+    if (start !== undefined) return this.#position(start);
+    if (path.length > 0) return this.locate(path.slice(0, -1));
+    return this.#position(this.#yaml.range?.[0] ?? 0);
+  }
+
+  /** Where the key at the end of `path` stands. */
+  locateKey(path: FieldPath): Position {
+    const parent = this.#node(path.slice(0, -1));
+    const key = path.at(-1);
+    const pair = isMap(parent)
+      ? parent.items.find((item) => isScalar(item.key) && item.key.value === key)
+      : undefined;
+    const start = isNode(pair?.key) ? pair.key.range?.[0] : undefined;
+    return start === undefined ? this.locate(path) : this.#position(start);
+  }
+
+  /** Where the character at `offset` of the text at `path` stands in the file. */
+  locateInText(path: FieldPath, offset: number): Position {
+    const node = this.#node(path);
+    const at = isScalar(node) ? offsetInSource(this.#text, node, offset) : null;
+    return at === null ? this.locate(path) : this.#position(at);
+  }
+
+  /** A problem with the value at `path`. */
+  problem(path: FieldPath, message: string, position = this.locate(path)): PolicyProblem {
+    return { file: this.file, ...position, field: fieldText(path), message };
+  }
+}
+
+/**
+ * Offset in the file of a character of a scalar. Folding and indentation change only white space,
+ * so the other characters are counted on both sides; null where they do not agree (escapes).
+ */
+function offsetInSource(text: string, scalar: Scalar, offset: number): number | null {
+  if (typeof scalar.value !== "string" || scalar.range == null) return null;
+  const [start, end] = scalar.range;
+  const isBlock = scalar.type === "BLOCK_FOLDED" || scalar.type === "BLOCK_LITERAL";
+  const isQuoted = scalar.type === "QUOTE_DOUBLE" || scalar.type === "QUOTE_SINGLE";
+  let at = isBlock ? text.indexOf("\n", start) + 1 : isQuoted ? start + 1 : start;
+  for (let i = 0; i < scalar.value.length; i++) {
+    const char = scalar.value[i] as string;
+    if (/\s/.test(char)) {
+      if (i >= offset) return at;
+      continue;
+    }
+    while (at < end && /\s/.test(text[at] as string)) at++;
+    if (text[at] !== char) return null;
+    if (i >= offset) return at;
+    at++;
+  }
+  return at;
+}

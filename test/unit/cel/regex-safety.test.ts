@@ -1,0 +1,56 @@
+import { describe, expect, test } from "vitest";
+import { compilePattern, patternProblem } from "../../../limitador-bridge/cel/regex-safety.ts";
+
+describe("let through", () => {
+  test.each([
+    "^/v1/[^/]+/models/[^/]+:generate$",
+    "^gpt-4.*",
+    "^[0-9a-f-]+$",
+    ".*\\.internal$",
+    "^(foo|bar)/x$",
+    "^a{1,8}b$",
+    "(?i)^bearer ",
+    "^.*foo.*bar",
+    "[(+*]",
+    "^(?:abc)?d",
+  ])("%s", (pattern) => {
+    expect(patternProblem(pattern)).toBeNull();
+  });
+
+  test.each(["^[^/]+/[^/]+/x$", ".*a.*", "a[^b]*b", "^.*a.*b"])(
+    "%s is quick at its worst",
+    (pattern) => {
+      const compiled = compilePattern(pattern);
+      const subjects = ["a", "/", "ab", "a/"].map((text) => text.repeat(2048).slice(0, 2048));
+      const begin = process.cpuUsage();
+      for (const subject of subjects) compiled.test(`${subject}\n`);
+      expect(process.cpuUsage(begin).user).toBeLessThan(500_000);
+    },
+  );
+});
+
+describe("refused", () => {
+  const repeated = "repeats a group that can itself match in several ways, which can take for ever";
+  const open =
+    "has too many open repetitions, which can take very long; " +
+    "begin with ^ and repeat [^x]* up to the x that follows";
+  test.each([
+    ["(a+)+$", repeated],
+    ["(a*)*", repeated],
+    ["(a|a)*$", repeated],
+    ["(a?){20}", repeated],
+    ["((a+)b?)*", repeated],
+    ["(?:x+x+)+y", repeated],
+    ["(.*)*", repeated],
+    [".*.*.*x", open],
+    ["a.*b[^/]+/c", open],
+    ["\\s*\\w*\\s*x", open],
+    ["(?i)[a-z]+[A-Z]+[a-z]+1", open],
+    ["^a(?=b)", "has a lookaround, which RE2 does not have"],
+    ["(?<!a)b", "has a lookaround, which RE2 does not have"],
+    ["(a)\\1", "has a back-reference, which RE2 does not have"],
+    ["(", "is not a regular expression: Invalid regular expression: /(/: Unterminated group"],
+  ])("%s", (pattern, problem) => {
+    expect(patternProblem(pattern)).toBe(problem);
+  });
+});
