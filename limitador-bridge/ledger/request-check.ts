@@ -1,0 +1,71 @@
+/** Checks what comes into the ledger from outside, before anything is changed. Pure. */
+import type { UsageRecord } from "../contract/usage-record.ts";
+import type { LimitClaim, ReserveRequest, Settlement } from "./store/store.ts";
+import { invalidInput } from "./store/store-error.ts";
+import { assertWindow } from "./window.ts";
+
+export const maxClaims = 256;
+export const maxKeyLength = 65_536;
+export const maxHoldMs = 7 * 86_400_000;
+const maxIdLength = 512;
+const units = ["total", "input", "output", "requests", "usd"] as const;
+
+/** @throws StoreError invalid_input naming the field that is wrong. */
+export function checkReserve(request: ReserveRequest): void {
+  checkId(request.id);
+  checkClaims(request.claims);
+  checkAmount("holdMs", request.holdMs);
+  if (request.holdMs < 1 || request.holdMs > maxHoldMs) {
+    throw invalidInput(`holdMs ${request.holdMs}: expected 1 to ${maxHoldMs}`);
+  }
+  recordTimeMs(request.expiryRecord);
+}
+
+/** @throws StoreError invalid_input naming the field that is wrong. */
+export function checkSettlement(settlement: Settlement): void {
+  checkId(settlement.id);
+  for (const unit of units) checkAmount(`amounts.${unit}`, settlement.amounts[unit]);
+  checkClaims(settlement.claims);
+  recordTimeMs(settlement.record);
+}
+
+/**
+ * When a record's request began, in ms since 1970.
+ * @throws StoreError invalid_input where id or time cannot be read.
+ */
+export function recordTimeMs(record: UsageRecord): number {
+  checkId(record.id);
+  const timeMs = Date.parse(record.time);
+  if (!Number.isSafeInteger(timeMs) || timeMs < 0) {
+    throw invalidInput(`record ${record.id}: time ${JSON.stringify(record.time)} is not ISO 8601`);
+  }
+  return timeMs;
+}
+
+/** @throws StoreError invalid_input. */
+export function checkId(id: string): void {
+  if (typeof id !== "string" || id.length === 0 || id.length > maxIdLength) {
+    throw invalidInput(`id: expected 1 to ${maxIdLength} characters`);
+  }
+  if (/\p{Surrogate}/u.test(id)) throw invalidInput("id: expected well-formed Unicode");
+}
+
+function checkClaims(claims: LimitClaim[]): void {
+  if (claims.length > maxClaims) throw invalidInput(`claims: more than ${maxClaims}`);
+  for (const claim of claims) {
+    if (claim.key.length === 0 || claim.key.length > maxKeyLength) {
+      throw invalidInput(`claim key: expected 1 to ${maxKeyLength} characters`);
+    }
+    if (!units.includes(claim.unit)) throw invalidInput(`claim unit ${String(claim.unit)}`);
+    checkAmount("claim limit", claim.limit);
+    checkAmount("claim reserve", claim.reserve);
+    checkAmount("claim onExpiry", claim.onExpiry);
+    assertWindow(claim.window);
+  }
+}
+
+function checkAmount(name: string, amount: number): void {
+  if (!Number.isSafeInteger(amount) || amount < 0) {
+    throw invalidInput(`${name} ${amount}: expected an integer from 0 to 2^53 - 1`);
+  }
+}

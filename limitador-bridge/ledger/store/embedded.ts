@@ -1,0 +1,224 @@
+/**
+ * The durable store of one process: counters and holds in memory, every change written through to
+ * LevelDB. Two processes cannot open one folder.
+ *
+ * What is promised when a call resolves:
+ *   settle, expire, close   on disk (fsync), also after loss of power
+ *   reserve, release,       in the operating system's page cache: after kill -9 of the process the
+ *   appendRecord            hold is there and the budget cannot be overspent by it. After loss of
+ *                           power the hold may be gone; its settlement is charged all the same.
+ *
+ * Ids that were settled are remembered in LevelDB and not in memory, since in 25 hours there may
+ * be many millions; looking one up takes about a microsecond.
+ */
+import { setImmediate as nextTurn } from "node:timers/promises";
+import type { ClassicLevel } from "classic-level";
+import type { UsageRecord } from "../../contract/usage-record.ts";
+import { Book, type BookKeeper, type Ended, endedTtlMs } from "../book.ts";
+import { checkReserve, checkSettlement, recordTimeMs } from "../request-check.ts";
+import { Clock } from "./clock.ts";
+import { GroupWriter } from "./embedded/group-writer.ts";
+import { type OpenedLevel, openLevel } from "./embedded/open-level.ts";
+import { keysBefore, readRecords } from "./embedded/record-rows.ts";
+import {
+  counterKey,
+  decodeEnded,
+  encodeCounter,
+  encodeEnded,
+  encodeHold,
+  endedKey,
+  holdKey,
+  pruneKey,
+  rangeOfKind,
+  recordKeys,
+} from "./embedded/rows.ts";
+import { defaultRetentionMs, timeKey } from "./record-query.ts";
+import type {
+  CounterView,
+  RecordPage,
+  RecordQuery,
+  ReserveRequest,
+  ReserveResult,
+  Settlement,
+  SettleResult,
+  Store,
+} from "./store.ts";
+
+export interface EmbeddedStoreOptions {
+  nowMs?: () => number;
+  recordRetentionMs?: number;
+}
+
+const dropSlice = 2000;
+/** Rows that one call of expire() forgets at most; the rest waits for the next call. */
+const maxPruned = 20_000;
+const pruneSlice = 500;
+
+/**
+ * Opens the store in a folder, which is made where it is missing.
+ * @throws StoreError locked, corrupt or unavailable (see openLevel).
+ */
+export async function openEmbeddedStore(
+  path: string,
+  options: EmbeddedStoreOptions = {},
+): Promise<EmbeddedStore> {
+  return new EmbeddedStore(await openLevel(path), options);
+}
+
+export class EmbeddedStore implements Store {
+  readonly #clock: Clock;
+  readonly #book: Book;
+  readonly #db: ClassicLevel;
+  readonly #writer: GroupWriter;
+  readonly #recordRetentionMs: number;
+
+  constructor({ db, counters, holds }: OpenedLevel, options: EmbeddedStoreOptions) {
+    this.#db = db;
+    this.#clock = new Clock(options.nowMs ?? Date.now);
+    this.#recordRetentionMs = options.recordRetentionMs ?? defaultRetentionMs;
+    this.#book = new Book(this.#keeper());
+    for (const [id, state] of counters) {
+      this.#book.counters.set(id, state);
+      this.#clock.seen(state.startMs);
+    }
+    for (const [id, hold] of holds) this.#book.holds.set(id, hold);
+    this.#writer = new GroupWriter(db, {
+      counter: (id) => {
+        const state = this.#book.counters.get(id);
+        return { key: counterKey(id), value: state && encodeCounter(state) };
+      },
+      hold: (id) => {
+        const hold = this.#book.holds.get(id);
+        return { key: holdKey(id), value: hold && encodeHold(hold) };
+      },
+    });
+  }
+
+  #keeper(): BookKeeper {
+    return {
+      ended: (id) => this.#ended(id),
+      counterChanged: (id) => this.#writer.counterChanged(id),
+      holdChanged: (id) => this.#writer.holdChanged(id),
+      end: (id, ended) => {
+        this.#writer.end(id, ended);
+        this.#writer.put(endedKey(id), encodeEnded(ended));
+        this.#writer.put(pruneKey(ended.atMs, id), "");
+      },
+      record: (record, replaces) => this.#putRecord(record, replaces),
+    };
+  }
+
+  #ended(id: string): Ended | undefined {
+    const unwritten = this.#writer.unwrittenEnded(id);
+    if (unwritten !== undefined) return unwritten;
+    const value = this.#db.getSync(endedKey(id));
+    return value === undefined ? undefined : decodeEnded(endedKey(id), value);
+  }
+
+  #putRecord(record: UsageRecord, replaces: UsageRecord | null): void {
+    if (replaces !== null) {
+      const { row, index } = recordKeys(replaces);
+      this.#writer.put(row, null);
+      if (index !== null) this.#writer.put(index, null);
+    }
+    const { row, index } = recordKeys(record);
+    this.#writer.put(row, JSON.stringify(record));
+    if (index !== null) this.#writer.put(index, "");
+  }
+
+  async reserve(request: ReserveRequest): Promise<ReserveResult> {
+    checkReserve(request);
+    this.#writer.assertWorking();
+    const result = this.#book.reserve(request, this.#clock.nowMs());
+    if (result.admitted) await this.#writer.commit("process");
+    return result;
+  }
+
+  async settle(settlements: Settlement[]): Promise<SettleResult[]> {
+    for (const settlement of settlements) checkSettlement(settlement);
+    this.#writer.assertWorking();
+    const nowMs = this.#clock.nowMs();
+    const results = settlements.map((settlement) => this.#book.settle(settlement, nowMs));
+    // Also where all are duplicates: the first of them may not be on disk yet.
+    await this.#writer.commit("sync");
+    return results;
+  }
+
+  async release(id: string): Promise<void> {
+    this.#writer.assertWorking();
+    this.#book.release(id);
+    await this.#writer.commit("process");
+  }
+
+  async expire(): Promise<string[]> {
+    this.#writer.assertWorking();
+    const nowMs = this.#clock.nowMs();
+    const expired = this.#book.expire(nowMs);
+    await this.#writer.commit("sync");
+    for (const _slice of this.#book.dropOver(nowMs, dropSlice)) await nextTurn();
+    await this.#pruneEnded(nowMs - endedTtlMs);
+    await this.#pruneRecords(nowMs - this.#recordRetentionMs);
+    return expired;
+  }
+
+  /** Forgets ids that were settled or expired up to `untilMs`. */
+  async #pruneEnded(untilMs: number): Promise<void> {
+    if (untilMs < 0) return;
+    const { gte } = rangeOfKind("p");
+    const range = { gte, lt: `p!${timeKey(untilMs + 1)}`, limit: pruneSlice };
+    for (let pruned = 0; pruned < maxPruned; pruned += pruneSlice) {
+      const keys = await this.#db.keys(range).all();
+      for (const key of keys) {
+        const id = key.slice(pruneKey(0, "").length);
+        const ended = this.#ended(id);
+        // An id that expired and was settled later has a row for each.
+        if (ended !== undefined && ended.atMs <= untilMs) this.#writer.put(endedKey(id), null);
+        this.#writer.put(key, null);
+      }
+      await this.#writer.commit("process");
+      if (keys.length < pruneSlice) return;
+    }
+  }
+
+  /** Deletes records of requests that began before `beforeMs`. */
+  async #pruneRecords(beforeMs: number): Promise<void> {
+    if (beforeMs < 0) return;
+    for (let pruned = 0; pruned < maxPruned; pruned += pruneSlice) {
+      const keys = await keysBefore(this.#db, beforeMs, pruneSlice);
+      for (const key of keys) this.#writer.put(key, null);
+      await this.#writer.commit("process");
+      if (keys.length < pruneSlice) return;
+    }
+  }
+
+  async appendRecord(record: UsageRecord): Promise<void> {
+    recordTimeMs(record);
+    this.#writer.assertWorking();
+    this.#putRecord(record, null);
+    await this.#writer.commit("process");
+  }
+
+  async counters(prefix: string, limit: number): Promise<CounterView[]> {
+    return this.#book.views(prefix, limit, this.#clock.nowMs());
+  }
+
+  async records(query: RecordQuery): Promise<RecordPage> {
+    this.#writer.assertOpen();
+    return readRecords(this.#db, query);
+  }
+
+  /** Writes a row, so that a full disk is noticed, and an earlier failure ends where it works. */
+  async ping(): Promise<void> {
+    this.#writer.assertOpen();
+    this.#writer.put("m!ping", "");
+    await this.#writer.commit("process");
+  }
+
+  async close(): Promise<void> {
+    try {
+      await this.#writer.stop();
+    } finally {
+      await this.#db.close();
+    }
+  }
+}

@@ -1,0 +1,153 @@
+/**
+ * Writes to LevelDB in order, one batch at a time: what comes while a batch is being written goes
+ * together in the next one, so that one fsync serves many callers.
+ *
+ * LevelDB keeps no order between batches in flight at once, hence one at a time. A batch without
+ * `sync` is in the operating system's page cache when it resolves: it survives kill -9 of this
+ * process, but not the loss of power. With `sync` it is on disk.
+ */
+import type { ClassicLevel } from "classic-level";
+import type { Ended } from "../../book.ts";
+import { StoreError } from "../store-error.ts";
+
+/** Writes what counters and holds are when a batch is written; undefined: the row is deleted. */
+export interface RowSource {
+  counter(id: string): { key: string; value: string | undefined };
+  hold(id: string): { key: string; value: string | undefined };
+}
+
+class Batch {
+  readonly counters = new Set<string>();
+  readonly holds = new Set<string>();
+  /** null: delete */
+  readonly rows = new Map<string, string | null>();
+  readonly ended = new Map<string, Ended>();
+  readonly written: Promise<void>;
+  sync = false;
+  awaited = false;
+  resolve: () => void = () => {};
+  reject: (error: Error) => void = () => {};
+
+  constructor() {
+    this.written = new Promise((resolve, reject) => {
+      this.resolve = resolve;
+      this.reject = reject;
+    });
+    // Whoever awaits it gets the rejection; where nobody does, it must not end the process.
+    this.written.catch(() => {});
+  }
+}
+
+export class GroupWriter {
+  readonly #db: ClassicLevel;
+  readonly #source: RowSource;
+  #pending = new Batch();
+  #inFlight: Batch | null = null;
+  #failure: StoreError | null = null;
+  #stopped = false;
+
+  constructor(db: ClassicLevel, source: RowSource) {
+    this.#db = db;
+    this.#source = source;
+  }
+
+  counterChanged(id: string): void {
+    this.#pending.counters.add(id);
+  }
+
+  holdChanged(id: string): void {
+    this.#pending.holds.add(id);
+  }
+
+  /** Stages one row; null deletes it. */
+  put(key: string, value: string | null): void {
+    this.#pending.rows.set(key, value);
+  }
+
+  end(id: string, ended: Ended): void {
+    this.#pending.ended.set(id, ended);
+  }
+
+  /** What became of an id, as far as it is not yet written. */
+  unwrittenEnded(id: string): Ended | undefined {
+    return this.#pending.ended.get(id) ?? this.#inFlight?.ended.get(id);
+  }
+
+  /** @throws StoreError unavailable after stop(). */
+  assertOpen(): void {
+    if (this.#stopped) throw new StoreError("unavailable", "embedded store is closed");
+  }
+
+  /** @throws StoreError unavailable while writing fails, and after stop(). */
+  assertWorking(): void {
+    this.assertOpen();
+    if (this.#failure !== null) throw this.#failure;
+  }
+
+  /** Writes what is staged; nothing can be written after. A second call does nothing. */
+  async stop(): Promise<void> {
+    if (this.#stopped) return;
+    this.#stopped = true;
+    await this.commit("sync");
+  }
+
+  /**
+   * Resolves when all that was staged until now is written.
+   * @throws StoreError unavailable where it could not be; it stays staged for the next try.
+   */
+  commit(durability: "sync" | "process"): Promise<void> {
+    const batch = this.#pending;
+    batch.sync ||= durability === "sync";
+    batch.awaited = true;
+    if (this.#inFlight === null) void this.#writeAll();
+    return batch.written;
+  }
+
+  async #writeAll(): Promise<void> {
+    while (this.#pending.awaited) {
+      const batch = this.#pending;
+      this.#inFlight = batch;
+      this.#pending = new Batch();
+      try {
+        await this.#write(batch);
+        this.#failure = null;
+        batch.resolve();
+      } catch (cause) {
+        const why = cause instanceof Error ? cause.message : String(cause);
+        this.#failure = new StoreError("unavailable", `embedded store cannot write: ${why}`, cause);
+        this.#restage(batch);
+        batch.reject(this.#failure);
+      }
+    }
+    this.#inFlight = null;
+  }
+
+  async #write(batch: Batch): Promise<void> {
+    const chained = this.#db.batch();
+    const add = (key: string, value: string | null | undefined) => {
+      if (value === null || value === undefined) chained.del(key);
+      else chained.put(key, value);
+    };
+    for (const id of batch.counters) {
+      const { key, value } = this.#source.counter(id);
+      add(key, value);
+    }
+    for (const id of batch.holds) {
+      const { key, value } = this.#source.hold(id);
+      add(key, value);
+    }
+    for (const [key, value] of batch.rows) add(key, value);
+    if (chained.length === 0) await chained.close();
+    else await chained.write({ sync: batch.sync });
+  }
+
+  /** Puts what could not be written under what has been staged since. */
+  #restage(failed: Batch): void {
+    const newer = this.#pending;
+    for (const id of failed.counters) newer.counters.add(id);
+    for (const id of failed.holds) newer.holds.add(id);
+    for (const [key, value] of failed.rows) if (!newer.rows.has(key)) newer.rows.set(key, value);
+    for (const [id, ended] of failed.ended) if (!newer.ended.has(id)) newer.ended.set(id, ended);
+    newer.sync ||= failed.sync;
+  }
+}

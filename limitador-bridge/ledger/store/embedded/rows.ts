@@ -1,0 +1,149 @@
+/**
+ * Rows of the embedded store. Keys and values are UTF-8 text; times in keys have 16 digits, so
+ * that the order of keys is the order of time.
+ *
+ *   key                            value
+ *   c!<counter id>                 [limit, startMs, endMs, used, held, previousUsed, previousHeld]
+ *   e!<id>                         what became of a hold: settled, or expired with the hold
+ *   h!<id>                         a hold: expiresAtMs, claims, expiryRecord
+ *   m!format                       "1", the version of this layout
+ *   p!<atMs>!<id>                  empty; which e! rows to forget when
+ *   q!<request id>!<timeMs>!<id>   empty; finds records by request id
+ *   r!<timeMs>!<id>                a usage record
+ */
+import type { UsageRecord } from "../../../contract/usage-record.ts";
+import type { Ended, HeldClaim, Hold } from "../../book.ts";
+import { type CounterState, parseCounterId } from "../../counter.ts";
+import { positionOf, type RecordPosition, timeKey } from "../record-query.ts";
+import { StoreError } from "../store-error.ts";
+
+export const formatKey = "m!format";
+export const format = "1";
+/** First characters of all keys, in their order. */
+export const rowKinds = ["c", "e", "h", "m", "p", "q", "r"] as const;
+export type RowKind = (typeof rowKinds)[number];
+
+/** All keys of one kind: gte `c!`, lt `c"`. */
+export function rangeOfKind(kind: RowKind): { gte: string; lt: string } {
+  return { gte: `${kind}!`, lt: `${kind}"` };
+}
+
+export const counterKey = (counterId: string) => `c!${counterId}`;
+export const endedKey = (id: string) => `e!${id}`;
+export const holdKey = (id: string) => `h!${id}`;
+export const pruneKey = (atMs: number, id: string) => `p!${timeKey(atMs)}!${id}`;
+export const recordKey = (position: RecordPosition) => `r!${position}`;
+export const requestKey = (requestId: string, position: RecordPosition) =>
+  `q!${requestId}!${position}`;
+
+/** The keys under which a record is found. */
+export function recordKeys(record: UsageRecord): { row: string; index: string | null } {
+  const position = positionOf(record);
+  const index = record.requestId === null ? null : requestKey(record.requestId, position);
+  return { row: recordKey(position), index };
+}
+
+export function encodeCounter(state: CounterState): string {
+  const { limit, startMs, endMs, used, held, previousUsed, previousHeld } = state;
+  return JSON.stringify([limit, startMs, endMs, used, held, previousUsed, previousHeld]);
+}
+
+/** @throws StoreError corrupt, naming the key. */
+export function decodeCounter(key: string, value: string): CounterState {
+  return decode(key, () => {
+    const numbers: unknown = JSON.parse(value);
+    if (!Array.isArray(numbers) || numbers.length !== 7 || !numbers.every(isCount)) {
+      throw new TypeError("expected seven integers");
+    }
+    const [limit, startMs, endMs, used, held, previousUsed, previousHeld] = numbers as Seven;
+    const spec = parseCounterId(key.slice(2));
+    return { ...spec, limit, startMs, endMs, used, held, previousUsed, previousHeld };
+  });
+}
+type Seven = [number, number, number, number, number, number, number];
+
+/** A hold as it stands in a row: a claim as [counter id, limit, startMs, reserve, onExpiry]. */
+interface HoldRow {
+  expiresAtMs: number;
+  claims: [string, number, number, number, number][];
+  expiryRecord: UsageRecord;
+}
+
+function holdRow({ expiresAtMs, claims, expiryRecord }: Hold): HoldRow {
+  return {
+    expiresAtMs,
+    claims: claims.map((claim) => [
+      claim.counterId,
+      claim.limit,
+      claim.startMs,
+      claim.reserve,
+      claim.onExpiry,
+    ]),
+    expiryRecord,
+  };
+}
+
+export function encodeHold(hold: Hold): string {
+  return JSON.stringify(holdRow(hold));
+}
+
+/** @throws StoreError corrupt, naming the key. */
+export function decodeHold(key: string, value: string): Hold {
+  return decode(key, () => readHold(key.slice(2), JSON.parse(value)));
+}
+
+function readHold(id: string, row: HoldRow): Hold {
+  if (!isCount(row.expiresAtMs)) throw new TypeError("expected expiresAtMs");
+  const claims = row.claims.map(([counterId, ...numbers]): HeldClaim => {
+    if (numbers.length !== 4 || !numbers.every(isCount)) throw new TypeError("expected a claim");
+    const [limit, startMs, reserve, onExpiry] = numbers;
+    return { counterId, ...parseCounterId(counterId), limit, startMs, reserve, onExpiry };
+  });
+  positionOf(row.expiryRecord);
+  return { id, expiresAtMs: row.expiresAtMs, claims, expiryRecord: row.expiryRecord };
+}
+
+export function encodeEnded(ended: Ended): string {
+  const { state, atMs } = ended;
+  return JSON.stringify(
+    state === "settled" ? { state, atMs } : { state, atMs, hold: holdRow(ended.hold) },
+  );
+}
+
+/** @throws StoreError corrupt, naming the key. */
+export function decodeEnded(key: string, value: string): Ended {
+  return decode(key, () => {
+    const { state, atMs, hold } = JSON.parse(value) as {
+      state: string;
+      atMs: number;
+      hold: HoldRow;
+    };
+    if (!isCount(atMs)) throw new TypeError("expected atMs");
+    if (state === "settled") return { state, atMs };
+    if (state !== "expired") throw new TypeError("expected settled or expired");
+    return { state, atMs, hold: readHold(key.slice(2), hold) };
+  });
+}
+
+/** @throws StoreError corrupt, naming the key. */
+export function decodeRecord(key: string, value: string): UsageRecord {
+  return decode(key, () => {
+    const record = JSON.parse(value) as UsageRecord;
+    if (recordKey(positionOf(record)) !== key)
+      throw new TypeError("expected the record of the key");
+    return record;
+  });
+}
+
+function decode<T>(key: string, read: () => T): T {
+  try {
+    return read();
+  } catch (cause) {
+    const why = cause instanceof Error ? cause.message : String(cause);
+    throw new StoreError("corrupt", `row ${JSON.stringify(key)} cannot be read: ${why}`, cause);
+  }
+}
+
+function isCount(value: unknown): value is number {
+  return Number.isSafeInteger(value) && (value as number) >= 0;
+}

@@ -1,0 +1,77 @@
+/** Opens the store that a STORE url names. A new kind of store is one more row in `openers`. */
+import { openEmbeddedStore } from "./embedded.ts";
+import { MemoryStore } from "./memory.ts";
+import { redisForms } from "./redis/redis-url.ts";
+import { RedisStore } from "./redis.ts";
+import type { Store } from "./store.ts";
+import { StoreError } from "./store-error.ts";
+
+export interface StoreOptions {
+  /** Clock of the memory and embedded stores, ms since 1970. Redis has its own. */
+  nowMs?: () => number;
+  /** How long usage records are kept; 400 days where not given. */
+  recordRetentionMs?: number;
+  /** Redis: longest wait for one answer; 2 s where not given. */
+  timeoutMs?: number;
+  /** Redis: told what goes wrong with connections. */
+  onWarning?: (message: string) => void;
+}
+
+interface Opener {
+  schemes: string[];
+  /** As people write it. */
+  forms: string[];
+  open(url: string, options: StoreOptions): Promise<Store>;
+}
+
+const openers: Opener[] = [
+  {
+    schemes: ["memory"],
+    forms: ["memory:"],
+    open: async (_url, options) => new MemoryStore(options),
+  },
+  { schemes: ["embedded"], forms: ["embedded:PATH"], open: openEmbedded },
+  {
+    schemes: ["redis", "rediss", "redis-sentinel", "redis-cluster"],
+    forms: redisForms,
+    open: openRedis,
+  },
+];
+
+/**
+ * Opens a store, and waits until it works.
+ * @param url e.g. `memory:`, `embedded:./data`, `redis://localhost:6379`
+ * @throws StoreError unsupported_scheme for any other url; locked, corrupt or unavailable where
+ * the store cannot be opened.
+ */
+export async function openStore(url: string, options: StoreOptions = {}): Promise<Store> {
+  const scheme = url.includes(":") ? url.slice(0, url.indexOf(":")) : "";
+  const opener = openers.find(({ schemes }) => schemes.includes(scheme));
+  if (opener === undefined) throw unsupported(url);
+  return opener.open(url, options);
+}
+
+async function openEmbedded(url: string, options: StoreOptions): Promise<Store> {
+  const path = url.slice("embedded:".length);
+  if (path === "") throw unsupported(url);
+  return openEmbeddedStore(path, options);
+}
+
+async function openRedis(url: string, options: StoreOptions): Promise<Store> {
+  const { nowMs: _ownClock, ...redisOptions } = options;
+  const store = new RedisStore(url, redisOptions);
+  try {
+    await store.ping();
+    return store;
+  } catch (error) {
+    await store.close();
+    throw error;
+  }
+}
+
+function unsupported(url: string): StoreError {
+  // Only what is before the colon: the rest may hold a password.
+  const scheme = url.split(":", 1)[0] ?? "";
+  const forms = openers.flatMap((opener) => opener.forms).join(", ");
+  return new StoreError("unsupported_scheme", `STORE ${scheme}: expected one of ${forms}`);
+}

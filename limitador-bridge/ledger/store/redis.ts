@@ -1,0 +1,296 @@
+/**
+ * The store on Redis: one node (also behind Sentinel), or a Redis Cluster.
+ *
+ * On one node there is one shard, and every decision is one Lua call. On a cluster counters are
+ * spread over shards, and the hold of an id has a home shard, which keeps its record and the list
+ * of the shards with its claims. There a decision whose claims are in several shards asks all of
+ * them, then holds in the order of shards, home first, and gives back what it held where a later
+ * one denies. A settlement settles the claims' shards first and home last: what is cut short is
+ * done again as a whole by the caller, and each shard counts it once.
+ *
+ * Settlements are as durable as Redis makes them: `appendonly yes`, and on clusters and behind
+ * Sentinel they are acknowledged only when `wait` replicas (1) have them.
+ */
+import type { UsageRecord } from "../../contract/usage-record.ts";
+import { distinctClaims } from "../book.ts";
+import { counterId } from "../counter.ts";
+import { checkId, checkReserve, checkSettlement, recordTimeMs } from "../request-check.ts";
+import { defaultRetentionMs, timeKey } from "./record-query.ts";
+import { Link } from "./redis/link.ts";
+import { readPage } from "./redis/record-reader.ts";
+import { parseRedisUrl, type RedisUrl } from "./redis/redis-url.ts";
+import { ServerClock } from "./redis/server-clock.ts";
+import { type Reserved, ShardCalls, type ShardClaims } from "./redis/shard-calls.ts";
+import { clusterShards, type Shard, Shards } from "./redis/shards.ts";
+import type {
+  CounterView,
+  LimitClaim,
+  RecordPage,
+  RecordQuery,
+  ReserveRequest,
+  ReserveResult,
+  Settlement,
+  SettleResult,
+  Store,
+} from "./store.ts";
+import { StoreError } from "./store-error.ts";
+
+export interface RedisStoreOptions {
+  /** Tests only: time for the scripts, in place of the server's. */
+  nowMs?: () => number;
+  recordRetentionMs?: number;
+  /** Longest wait for one answer; 2 s where not given. */
+  timeoutMs?: number;
+  /** Told what goes wrong with connections. */
+  onWarning?: (message: string) => void;
+}
+
+const format = "1";
+/** Ids whose shards are remembered, to save a look-up at their settlement. */
+const maxRemembered = 200_000;
+
+export class RedisStore implements Store {
+  readonly #url: RedisUrl;
+  readonly #link: Link;
+  readonly #shards: Shards;
+  readonly #calls: ShardCalls;
+  readonly #clock: ServerClock;
+  readonly #recordRetentionMs: number;
+  /** By id, the other shards of holds made here. */
+  readonly #remembered = new Map<string, number[]>();
+  #checked: Promise<void> | null = null;
+
+  /**
+   * Does not wait for a connection: until there is one, calls throw.
+   * @throws StoreError unsupported_scheme for a url that is none of Redis.
+   */
+  constructor(url: string, options: RedisStoreOptions = {}) {
+    this.#url = parseRedisUrl(url);
+    const { timeoutMs = 2000, onWarning } = options;
+    this.#link = new Link(this.#url, { timeoutMs, ...(onWarning ? { onWarning } : {}) });
+    this.#shards = new Shards(this.#url.prefix, this.#link.isCluster ? clusterShards : 1);
+    this.#clock = new ServerClock(options.nowMs);
+    this.#recordRetentionMs = options.recordRetentionMs ?? defaultRetentionMs;
+    this.#calls = new ShardCalls(this.#link, this.#clock, this.#recordRetentionMs);
+  }
+
+  async reserve(request: ReserveRequest): Promise<ReserveResult> {
+    checkReserve(request);
+    await this.#ready();
+    const home = this.#shards.homeOf(request.id);
+    const groups = this.#grouped(request.claims, home);
+    if (groups.size > 1) return this.#reserveAcross(request, home, groups);
+    const options = { ask: false, record: true, otherShards: [] };
+    const claims = groups.get(home) as ShardClaims;
+    return resultOf([await this.#calls.reserve(home, request, claims, options)], request.claims);
+  }
+
+  async #reserveAcross(
+    request: ReserveRequest,
+    home: Shard,
+    groups: Map<Shard, ShardClaims>,
+  ): Promise<ReserveResult> {
+    const { claims } = request;
+    // With claims in one shard alone a denial leaves nothing anywhere, asked first or not.
+    if ([...groups.values()].filter((group) => group.size > 0).length > 1) {
+      const asked = await this.#ask(request, groups);
+      if (asked[0]?.verdict === "known") return { admitted: true, counters: viewsOf(asked, claims) };
+      if (asked.some(({ verdict }) => verdict === "denied")) return resultOf(asked, claims);
+    }
+    const otherShards = [...groups.keys()].slice(1).map(({ index }) => index);
+    const held = await this.#holdInOrder(request, home, groups, otherShards);
+    if (held[0]?.verdict === "known") {
+      return { admitted: true, counters: viewsOf(await this.#ask(request, groups), claims) };
+    }
+    if (held.every(({ verdict }) => verdict !== "denied")) {
+      this.#remember(request.id, otherShards);
+      return resultOf(held, claims);
+    }
+    await this.#releaseAll(request.id, groups);
+    const now = await this.#ask(request, groups);
+    const violated = held.flatMap((result) => result.violated);
+    return { admitted: false, counters: viewsOf(now, claims), violated };
+  }
+
+  /** Holds in one shard after the other, up to the first that denies. */
+  async #holdInOrder(
+    request: ReserveRequest,
+    home: Shard,
+    groups: Map<Shard, ShardClaims>,
+    otherShards: number[],
+  ): Promise<Reserved[]> {
+    const results: Reserved[] = [];
+    try {
+      for (const [shard, claims] of groups) {
+        const options = { ask: false, record: shard === home, otherShards };
+        const result = await this.#calls.reserve(shard, request, claims, options);
+        results.push(result);
+        if (result.verdict === "denied" || results[0]?.verdict === "known") break;
+      }
+      return results;
+    } catch (error) {
+      // What cannot be given back now ends with its hold. An id known before is not ours to end.
+      const begun = results[0]?.verdict === "held";
+      if (begun) await this.#releaseAll(request.id, groups).catch(() => {});
+      throw error;
+    }
+  }
+
+  async #releaseAll(id: string, groups: Map<Shard, ShardClaims>): Promise<void> {
+    await Promise.all([...groups.keys()].map((shard) => this.#calls.release(shard, id)));
+  }
+
+  /** What every shard would say; home first. */
+  #ask(request: ReserveRequest, groups: Map<Shard, ShardClaims>): Promise<Reserved[]> {
+    const options = { ask: true, record: false, otherShards: [] };
+    return Promise.all(
+      [...groups].map(([shard, claims]) => this.#calls.reserve(shard, request, claims, options)),
+    );
+  }
+
+  async settle(settlements: Settlement[]): Promise<SettleResult[]> {
+    for (const settlement of settlements) checkSettlement(settlement);
+    await this.#ready();
+    const touched = new Set<Shard>();
+    const results = await Promise.all(
+      settlements.map((settlement) => this.#settleOne(settlement, touched)),
+    );
+    const { waitReplicas } = this.#url;
+    if (waitReplicas > 0 && touched.size > 0) {
+      const keys = [...touched].map((shard) => shard.keys.meta);
+      await this.#link.waitForReplicas(keys, waitReplicas);
+    }
+    return results;
+  }
+
+  async #settleOne(settlement: Settlement, touched: Set<Shard>): Promise<SettleResult> {
+    const { id } = settlement;
+    const home = this.#shards.homeOf(id);
+    const groups = this.#grouped(settlement.claims, home);
+    const others = await this.#otherShards(id, home, groups);
+    const claimsIn = (shard: Shard): ShardClaims => groups.get(shard) ?? new Map();
+    const parts = await Promise.all(
+      others.map((shard) => this.#calls.settle(shard, settlement, claimsIn(shard), false)),
+    );
+    const last = await this.#calls.settle(home, settlement, claimsIn(home), true);
+    for (const shard of [...others, home]) touched.add(shard);
+    this.#remembered.delete(id);
+    const counters = viewsOf([last, ...parts], settlement.claims);
+    return { id, duplicate: last.duplicate, counters };
+  }
+
+  async release(id: string): Promise<void> {
+    checkId(id);
+    await this.#ready();
+    const home = this.#shards.homeOf(id);
+    for (const shard of await this.#otherShards(id, home, new Map())) {
+      await this.#calls.release(shard, id);
+    }
+    await this.#calls.release(home, id);
+    this.#remembered.delete(id);
+  }
+
+  /** Shards besides home that have claims of this id, or get them where the id is unknown. */
+  async #otherShards(id: string, home: Shard, groups: Map<Shard, ShardClaims>): Promise<Shard[]> {
+    const { all } = this.#shards;
+    if (all.length === 1) return [];
+    const remembered = this.#remembered.get(id);
+    if (remembered !== undefined) return remembered.map((index) => all[index] as Shard);
+    const { state, otherShards } = await this.#calls.lookup(home, id);
+    if (state === "held" || state === "expired") {
+      return otherShards.map((index) => all[index] as Shard);
+    }
+    return [...groups.keys()].filter((shard) => shard !== home);
+  }
+
+  async expire(): Promise<string[]> {
+    await this.#ready();
+    const { all } = this.#shards;
+    const expired = (await Promise.all(all.map((shard) => this.#calls.expire(shard)))).flat();
+    const beforeMs = Math.max(0, this.#clock.nowMs() - this.#recordRetentionMs);
+    await Promise.all(all.map((shard) => this.#calls.prune(shard, timeKey(beforeMs))));
+    expired.sort((a, b) => a.expiryMs - b.expiryMs);
+    return expired.map(({ id }) => id);
+  }
+
+  async appendRecord(record: UsageRecord): Promise<void> {
+    recordTimeMs(record);
+    await this.#ready();
+    await this.#calls.append(this.#shards.homeOf(record.id), record);
+  }
+
+  async counters(prefix: string, limit: number): Promise<CounterView[]> {
+    await this.#ready();
+    const calls = this.#shards.all.map((shard) => this.#calls.counters(shard, prefix, limit));
+    const views = (await Promise.all(calls)).flat();
+    views.sort((a, b) => (a.key < b.key ? -1 : 1));
+    return views.slice(0, limit);
+  }
+
+  async records(query: RecordQuery): Promise<RecordPage> {
+    await this.#ready();
+    return readPage(this.#link, this.#shards.all, query);
+  }
+
+  async ping(): Promise<void> {
+    await this.#ready();
+    await this.#link.ping();
+  }
+
+  async close(): Promise<void> {
+    await this.#link.close();
+  }
+
+  /** Claims by shard: home first, also without claims, then in the order of shards. */
+  #grouped(claims: LimitClaim[], home: Shard): Map<Shard, ShardClaims> {
+    const found = new Map<Shard, ShardClaims>([[home, new Map()]]);
+    for (const claim of distinctClaims(claims).values()) {
+      const shard = this.#shards.ofClaim(claim);
+      const group = found.get(shard) ?? new Map<string, LimitClaim>();
+      found.set(shard, group.set(counterId(claim), claim));
+    }
+    const others = [...found].filter(([shard]) => shard !== home);
+    others.sort(([a], [b]) => a.index - b.index);
+    return new Map([[home, found.get(home) as ShardClaims], ...others]);
+  }
+
+  #remember(id: string, otherShards: number[]): void {
+    this.#remembered.set(id, otherShards);
+    if (this.#remembered.size <= maxRemembered) return;
+    const [oldest] = this.#remembered.keys();
+    if (oldest !== undefined) this.#remembered.delete(oldest);
+  }
+
+  /** Checks once that the data is of this layout and number of shards. */
+  #ready(): Promise<void> {
+    this.#checked ??= this.#checkFormat().catch((error) => {
+      this.#checked = null;
+      throw error;
+    });
+    return this.#checked;
+  }
+
+  async #checkFormat(): Promise<void> {
+    const [first] = this.#shards.all as [Shard];
+    const expected = `${format}/${this.#shards.all.length}`;
+    const found = await this.#link.setOnce(first.keys.meta, expected);
+    if (found === expected) return;
+    const what = `key ${first.keys.meta} is ${JSON.stringify(found)}, expected "${expected}"`;
+    throw new StoreError("corrupt", `redis: ${what}`);
+  }
+}
+
+function resultOf(parts: Reserved[], claims: LimitClaim[]): ReserveResult {
+  const counters = viewsOf(parts, claims);
+  if (parts.every(({ verdict }) => verdict !== "denied")) return { admitted: true, counters };
+  return { admitted: false, counters, violated: parts.flatMap((part) => part.violated) };
+}
+
+/** The views of all shards, in the order of the claims. */
+function viewsOf(parts: { counters: CounterView[] }[], claims: LimitClaim[]): CounterView[] {
+  const views = parts.flatMap((part) => part.counters);
+  if (parts.length === 1) return views;
+  const place = ({ key, unit }: CounterView) =>
+    claims.findIndex((claim) => claim.key === key && claim.unit === unit);
+  return views.sort((a, b) => place(a) - place(b));
+}

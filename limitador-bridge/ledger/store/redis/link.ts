@@ -1,0 +1,143 @@
+/**
+ * The connection to Redis: runs scripts by their SHA, with the text where Redis does not know it,
+ * and turns every failure into a StoreError of code unavailable.
+ *
+ * A command whose answer does not come may have been done. That is safe: all scripts but those
+ * that only read can be sent again, since holds and settlements are known by their id.
+ */
+import { setImmediate as nextTurn, setTimeout as sleep } from "node:timers/promises";
+import { Cluster, type Redis } from "ioredis";
+import { StoreError } from "../store-error.ts";
+import { connect } from "./connect.ts";
+import type { RedisUrl } from "./redis-url.ts";
+import type { Script } from "./script.ts";
+import { slotOf } from "./shards.ts";
+
+export interface LinkOptions {
+  /** Longest wait for one command, ms. */
+  timeoutMs: number;
+  /** Told what ioredis reports of connections. */
+  onWarning?: (message: string) => void;
+}
+
+const retryEveryMs = 20;
+const waitForReplicasMs = 500;
+
+export class Link {
+  readonly isCluster: boolean;
+  readonly #client: Redis | Cluster;
+  readonly #timeoutMs: number;
+  readonly #waits = new Map<Redis, Promise<number>>();
+
+  constructor(url: RedisUrl, options: LinkOptions) {
+    this.#timeoutMs = options.timeoutMs;
+    this.#client = connect(url, options.timeoutMs);
+    this.isCluster = this.#client instanceof Cluster;
+    this.#client.on("error", (error: Error) => options.onWarning?.(`redis: ${error.message}`));
+  }
+
+  /** Runs a script; keys must be of one shard. */
+  async run(script: Script, keys: string[], args: string[]): Promise<unknown[]> {
+    const deadlineMs = Date.now() + this.#timeoutMs;
+    for (;;) {
+      try {
+        return (await this.#evaluate(script, keys, args)) as unknown[];
+      } catch (error) {
+        // A slot is moving: the script met keys that have gone, before it wrote any.
+        const moving = error instanceof Error && error.message.includes("non local key");
+        if (!moving || Date.now() + retryEveryMs > deadlineMs) throw unavailable(script.name, error);
+        await sleep(retryEveryMs);
+      }
+    }
+  }
+
+  async #evaluate(script: Script, keys: string[], args: string[]): Promise<unknown> {
+    try {
+      return await this.#client.evalsha(script.sha, keys.length, ...keys, ...args);
+    } catch (error) {
+      if (!(error instanceof Error) || !error.message.startsWith("NOSCRIPT")) throw error;
+      return this.#client.eval(script.lua, keys.length, ...keys, ...args);
+    }
+  }
+
+  /** Members of a lex zset between two bounds, the last first. */
+  lastMembers(key: string, below: string, from: string, count: number): Promise<string[]> {
+    return this.#reading(() =>
+      this.#client.zrevrangebylex(key, below, from, "LIMIT", 0, count),
+    );
+  }
+
+  getAll(keys: string[]): Promise<(string | null)[]> {
+    return this.#reading(() => this.#client.mget(...keys));
+  }
+
+  /** Sets a key that is not there yet; returns what it is then. */
+  async setOnce(key: string, value: string): Promise<string | null> {
+    return this.#reading(async () => {
+      await this.#client.set(key, value, "NX");
+      return this.#client.get(key);
+    });
+  }
+
+  /**
+   * Waits until `replicas` replicas have what was written to the shards of these keys.
+   * @throws StoreError unavailable where they have not in half a second.
+   */
+  async waitForReplicas(keys: string[], replicas: number): Promise<void> {
+    const nodes = new Set(keys.map((key) => this.#nodeOf(key)));
+    const waits = [...nodes].map(async (node) => {
+      const reached = await this.#reading(() => this.#waitOnce(node, replicas));
+      if (reached < replicas) {
+        throw new StoreError("unavailable", `redis: ${reached} of ${replicas} replicas have it`);
+      }
+    });
+    await Promise.all(waits);
+  }
+
+  /** One WAIT, on the connection of the writes, for all who ask in one turn. */
+  #waitOnce(node: Redis, replicas: number): Promise<number> {
+    const coming = this.#waits.get(node);
+    if (coming !== undefined) return coming;
+    const wait = nextTurn().then(() => {
+      this.#waits.delete(node);
+      return node.wait(replicas, waitForReplicasMs);
+    });
+    this.#waits.set(node, wait);
+    return wait;
+  }
+
+  #nodeOf(key: string): Redis {
+    if (!(this.#client instanceof Cluster)) return this.#client;
+    const slot = slotOf(key);
+    const name = this.#client.slots[slot]?.[0];
+    const node = this.#client
+      .nodes("master")
+      .find(({ options }) => `${options.host}:${options.port}` === name);
+    if (node === undefined) throw new StoreError("unavailable", `redis: no primary of slot ${slot}`);
+    return node;
+  }
+
+  async ping(): Promise<void> {
+    const client = this.#client;
+    const nodes = () => (client instanceof Cluster ? client.nodes("master") : [client]);
+    await this.#reading(() => Promise.all(nodes().map((node) => node.ping())));
+  }
+
+  async close(): Promise<void> {
+    if (this.#client.status === "ready") await this.#client.quit().catch(() => {});
+    this.#client.disconnect();
+  }
+
+  async #reading<T>(read: () => Promise<T>): Promise<T> {
+    try {
+      return await read();
+    } catch (error) {
+      throw error instanceof StoreError ? error : unavailable("read", error);
+    }
+  }
+}
+
+function unavailable(what: string, cause: unknown): StoreError {
+  const why = cause instanceof Error ? cause.message : String(cause);
+  return new StoreError("unavailable", `redis ${what}: ${why}`, cause);
+}

@@ -1,0 +1,30 @@
+/**
+ * The one error that the ledger and its stores throw on purpose.
+ *
+ * invalid_input       the caller's mistake; nothing was changed
+ * unavailable         the store cannot be reached or cannot write; ask again later
+ * locked              another process has the embedded store's folder open
+ * corrupt             a stored row cannot be read; the message names its key
+ * unsupported_scheme  no store is known for this STORE url
+ */
+export type StoreErrorCode =
+  | "invalid_input"
+  | "unavailable"
+  | "locked"
+  | "corrupt"
+  | "unsupported_scheme";
+
+export class StoreError extends Error {
+  readonly code: StoreErrorCode;
+
+  constructor(code: StoreErrorCode, message: string, cause?: unknown) {
+    super(message, cause === undefined ? undefined : { cause });
+    this.name = "StoreError";
+    this.code = code;
+  }
+}
+
+/** A StoreError of code invalid_input. */
+export function invalidInput(message: string): StoreError {
+  return new StoreError("invalid_input", message);
+}

@@ -1,0 +1,48 @@
+/** The one behaviour suite that every store passes. */
+import { afterEach, beforeEach, describe } from "vitest";
+import type { Store } from "../../limitador-bridge/ledger/store/store.ts";
+import { admissionContract } from "./contract/admission.ts";
+import { concurrencyContract } from "./contract/concurrency.ts";
+import { expiryContract } from "./contract/expiry.ts";
+import { type OpenOptions, type OpenStore, TestClock } from "./contract/fixture.ts";
+import { modelContract } from "./contract/model.ts";
+import { recordContract } from "./contract/records.ts";
+import { settlementContract } from "./contract/settlement.ts";
+import { windowContract } from "./contract/windows.ts";
+
+/** What a test of the suite works with; new for every test. */
+export interface Bench {
+  store: Store;
+  clock: TestClock;
+  /** A further store, with other options. */
+  open(options?: Partial<OpenOptions>): Promise<Store>;
+}
+
+export function storeContract(name: string, openStore: OpenStore): void {
+  describe(`${name} store`, () => {
+    const bench = {} as Bench;
+    const opened: Store[] = [];
+
+    beforeEach(async () => {
+      const clock = new TestClock();
+      bench.clock = clock;
+      bench.open = async (options = {}) => {
+        const store = await openStore({ nowMs: clock.nowMs, ...options });
+        opened.push(store);
+        return store;
+      };
+      bench.store = await bench.open();
+    });
+    afterEach(async () => {
+      for (const store of opened.splice(0)) await store.close();
+    });
+
+    admissionContract(bench);
+    settlementContract(bench);
+    expiryContract(bench);
+    windowContract(bench);
+    recordContract(bench);
+    concurrencyContract(bench);
+    modelContract(bench);
+  });
+}

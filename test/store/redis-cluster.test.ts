@@ -1,0 +1,178 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { afterAll, describe, expect, test } from "vitest";
+import { Shards, slotOf } from "../../limitador-bridge/ledger/store/redis/shards.ts";
+import { RedisStore } from "../../limitador-bridge/ledger/store/redis.ts";
+import type { LimitClaim } from "../../limitador-bridge/ledger/store/store.ts";
+import { claim, recordIds, reservation, settlement } from "./contract/fixture.ts";
+import { storeContract } from "./contract.ts";
+import { startCluster } from "./redis/redis-cluster.ts";
+
+const cluster = await startCluster();
+afterAll(() => cluster.stop());
+
+let count = 0;
+const nextPrefix = (): string => {
+  count += 1;
+  return `c${count}`;
+};
+const open = (prefix: string, timeoutMs = 10_000) =>
+  new RedisStore(cluster.url(`prefix=${prefix}`), { timeoutMs });
+
+storeContract(
+  "redis cluster",
+  async (options) => new RedisStore(cluster.url(`prefix=${nextPrefix()}`), options),
+);
+
+const hour = { kind: "fixed", lengthMs: 3_600_000 } as const;
+const limits = (limit: number): LimitClaim[] =>
+  ["alice", "research", "all"].map((key) => claim({ key, limit, reserve: 10, window: hour }));
+
+describe("redis cluster", () => {
+  test("shards are spread evenly over the slots, and claims over the shards", () => {
+    const { all } = new Shards("p", 64);
+    const parts = all.map(({ keys }) => Math.floor(slotOf(keys.meta) / 256));
+    expect(parts).toEqual(Array.from({ length: 64 }, (_, part) => part));
+    const used = new Set(
+      Array.from({ length: 1_000 }, (_, n) => new Shards("p", 64).ofClaim({ key: `user${n}` }).index),
+    );
+    expect(used.size).toBe(64);
+  });
+
+  test("claims with one shardBy are kept in one shard", async () => {
+    const shards = new Shards("p", 64);
+    const together = ["a", "b", "c"].map((key) => shards.ofClaim({ key, shardBy: "alice" }).index);
+    expect(new Set(together).size).toBe(1);
+    const prefix = nextPrefix();
+    const store = open(prefix);
+    const claims = limits(100).map((one) => ({ ...one, shardBy: "alice" }));
+    await store.reserve(reservation("a", claims));
+    await store.settle([settlement("a", 4, claims)]);
+    const views = await store.counters("", 10);
+    expect(views.map(({ key, used, held }) => [key, used, held])).toEqual([
+      ["alice", 4, 0],
+      ["all", 4, 0],
+      ["research", 4, 0],
+    ]);
+    await store.close();
+  });
+
+  test("200 parallel requests over three shards on limits that fit 50: never more", async () => {
+    const prefix = nextPrefix();
+    const replicas = [open(prefix), open(prefix)];
+    const requests = Array.from({ length: 200 }, (_, n) =>
+      replicas[n % 2]?.reserve(reservation(`r${n}`, limits(500))),
+    );
+    const results = await Promise.all(requests);
+    const admitted = results.filter((result) => result?.admitted).length;
+    expect(admitted).toBeLessThanOrEqual(50);
+    const [store] = replicas as [RedisStore];
+    const views = await store.counters("", 10);
+    expect(views.map(({ held }) => held)).toEqual([1, 1, 1].map(() => admitted * 10));
+    // What was given back while others were denied is free again.
+    for (let n = 0; n < 50 - admitted; n += 1) {
+      expect(await store.reserve(reservation(`s${n}`, limits(500)))).toMatchObject({ admitted: true });
+    }
+    expect(await store.reserve(reservation("over", limits(500)))).toMatchObject({ admitted: false });
+    for (const replica of replicas) await replica.close();
+  });
+
+  test("another replica settles, releases and corrects what this one has reserved", async () => {
+    const prefix = nextPrefix();
+    const [one, two] = [open(prefix), open(prefix)] as const;
+    const claims = limits(1_000).map((each) => ({ ...each, onExpiry: 3 }));
+    await one.reserve(reservation("settled", claims));
+    await one.reserve(reservation("released", claims));
+    await one.reserve(reservation("expired", claims, { holdMs: 1 }));
+    await two.settle([settlement("settled", 7)]);
+    await two.release("released");
+    await sleep(5);
+    expect(await two.expire()).toEqual(["expired"]);
+    const used = async () => (await two.counters("", 10)).map((view) => [view.used, view.held]);
+    expect(await used()).toEqual([1, 1, 1].map(() => [10, 0]));
+    await two.settle([settlement("expired", 1)]);
+    expect(await used()).toEqual([1, 1, 1].map(() => [8, 0]));
+    expect(await one.settle([settlement("settled", 9)])).toMatchObject([{ duplicate: true }]);
+    expect(await used()).toEqual([1, 1, 1].map(() => [8, 0]));
+    await one.close();
+    await two.close();
+  });
+
+  test("a slot is moved under load: nothing is lost or counted twice", async () => {
+    const prefix = nextPrefix();
+    const store = open(prefix);
+    const slot = slotOf(new Shards(prefix, 64).ofClaim({ key: "alice" }).keys.meta);
+    const load = startLoad(store);
+    await sleep(200);
+    await cluster.moveSlot(slot);
+    await sleep(200);
+    await expectExact(store, await load.stop());
+    await store.close();
+  }, 60_000);
+
+  test("a primary is killed under load: what was acknowledged is kept, once", async () => {
+    const prefix = nextPrefix();
+    const store = open(prefix, 3_000);
+    const slot = slotOf(new Shards(prefix, 64).ofClaim({ key: "all" }).keys.meta);
+    const load = startLoad(store);
+    await sleep(300);
+    const primary = await cluster.primaryOf(slot);
+    primary.signal("SIGKILL");
+    await untilTrue(async () => (await cluster.primaryOf(slot)) !== primary);
+    await sleep(500);
+    const settled = await load.stop();
+    expect(settled.length).toBeGreaterThan(100);
+    await expectExact(store, settled);
+    await store.close();
+  }, 60_000);
+});
+
+/** Eight clients that reserve and settle, trying again until it works. */
+function startLoad(store: RedisStore) {
+  const settled: string[] = [];
+  let running = true;
+  const work = async (client: number) => {
+    for (let n = 0; running; n += 1) {
+      const id = `${client}-${n}`;
+      await untilWorks(() => store.reserve(reservation(id, limits(1e9))));
+      await untilWorks(() => store.settle([settlement(id, 3, limits(1e9))]));
+      settled.push(id);
+    }
+  };
+  const clients = Promise.all([0, 1, 2, 3, 4, 5, 6, 7].map(work));
+  return {
+    stop: async () => {
+      running = false;
+      await clients;
+      return settled;
+    },
+  };
+}
+
+async function expectExact(store: RedisStore, settled: string[]): Promise<void> {
+  const recorded = await recordIds(store, { limit: 1000 });
+  expect(new Set(recorded)).toEqual(new Set(settled));
+  const views = await store.counters("", 10);
+  expect(views.map(({ key, used, held }) => [key, used, held])).toEqual(
+    ["alice", "all", "research"].map((key) => [key, settled.length * 3, 0]),
+  );
+}
+
+async function untilWorks<T>(call: () => Promise<T>): Promise<T> {
+  const deadline = Date.now() + 30_000;
+  for (;;) {
+    try {
+      return await call();
+    } catch (error) {
+      if (Date.now() > deadline) throw error;
+      await sleep(20);
+    }
+  }
+}
+
+async function untilTrue(check: () => Promise<boolean>): Promise<void> {
+  const deadline = Date.now() + 30_000;
+  while (!(await check().catch(() => false))) {
+    if (Date.now() > deadline) throw new Error("not within 30 s");
+    await sleep(100);
+  }
+}

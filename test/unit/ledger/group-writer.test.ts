@@ -1,0 +1,119 @@
+import type { ClassicLevel } from "classic-level";
+import { expect, test } from "vitest";
+import { GroupWriter } from "../../../limitador-bridge/ledger/store/embedded/group-writer.ts";
+
+interface Write {
+  rows: [string, string | null][];
+  sync: boolean;
+  finish: (error?: Error) => void;
+}
+
+/** A LevelDB that finishes a batch when the test says so. */
+function fakeLevel() {
+  const writes: Write[] = [];
+  const batch = () => {
+    const rows: Write["rows"] = [];
+    return {
+      put: (key: string, value: string) => rows.push([key, value]),
+      del: (key: string) => rows.push([key, null]),
+      get length() {
+        return rows.length;
+      },
+      close: async () => {},
+      write: ({ sync }: { sync: boolean }) =>
+        new Promise<void>((resolve, reject) => {
+          writes.push({ rows, sync, finish: (error) => (error ? reject(error) : resolve()) });
+        }),
+    };
+  };
+  return { db: { batch } as unknown as ClassicLevel, writes };
+}
+
+function open() {
+  const { db, writes } = fakeLevel();
+  const used = new Map<string, string>();
+  const source = {
+    counter: (id: string) => ({ key: `c!${id}`, value: used.get(id) }),
+    hold: (id: string) => ({ key: `h!${id}`, value: undefined }),
+  };
+  return { writer: new GroupWriter(db, source), writes, used };
+}
+const settled = { state: "settled", atMs: 1 } as const;
+const turn = () => new Promise((resolve) => setImmediate(resolve));
+
+test("what comes while a batch is written goes together in the next, as it is by then", async () => {
+  const { writer, writes, used } = open();
+  used.set("k", "1");
+  writer.counterChanged("k");
+  const first = writer.commit("process");
+  used.set("k", "2");
+  writer.counterChanged("k");
+  const second = writer.commit("sync");
+  used.set("k", "3");
+  writer.counterChanged("k");
+  writer.holdChanged("gone");
+  const third = writer.commit("process");
+  await turn();
+  expect(writes).toHaveLength(1);
+  writes[0]?.finish();
+  await first;
+  await turn();
+  expect(writes.map(({ rows, sync }) => ({ rows, sync }))).toEqual([
+    { rows: [["c!k", "1"]], sync: false },
+    {
+      rows: [
+        ["c!k", "3"],
+        ["h!gone", null],
+      ],
+      sync: true,
+    },
+  ]);
+  writes[1]?.finish();
+  await Promise.all([second, third]);
+});
+
+test("a write that fails is told, stays staged, and is made good by the next that works", async () => {
+  const { writer, writes } = open();
+  writer.put("e!a", "settled");
+  writer.put("r!a", "old");
+  writer.end("a", settled);
+  const failing = writer.commit("sync");
+  writes[0]?.finish(new Error("no space left on device"));
+  const message = "embedded store cannot write: no space left on device";
+  await expect(failing).rejects.toMatchObject({ code: "unavailable", message });
+  await turn();
+  expect(() => writer.assertWorking()).toThrow(message);
+  expect(writer.unwrittenEnded("a")).toEqual(settled);
+
+  writer.put("r!a", "new");
+  const retry = writer.commit("process");
+  expect(new Map(writes[1]?.rows)).toEqual(
+    new Map([
+      ["r!a", "new"],
+      ["e!a", "settled"],
+    ]),
+  );
+  expect(writes[1]?.sync).toBe(true);
+  writes[1]?.finish();
+  await retry;
+  writer.assertWorking();
+  await turn();
+  expect(writer.unwrittenEnded("a")).toBeUndefined();
+});
+
+test("nothing staged is nothing written, but waits for what is being written", async () => {
+  const { writer, writes } = open();
+  await writer.commit("sync");
+  expect(writes).toHaveLength(0);
+  writer.put("m!x", "");
+  const first = writer.commit("process");
+  let done = false;
+  const second = writer.commit("sync").then(() => {
+    done = true;
+  });
+  await turn();
+  expect(done).toBe(false);
+  writes[0]?.finish();
+  await Promise.all([first, second]);
+  expect(writes).toHaveLength(1);
+});
