@@ -9,7 +9,7 @@ const LEVEL_CRITICAL: usize = 5;
 export function abort(message: string | null, file: string | null, line: u32, column: u32): void {
   const where = file === null ? "?" : file;
   const what = message === null ? "aborted" : message;
-  const text = String.UTF8.encode(`tollgate: ${what} at ${where}:${line}:${column}`);
+  const text = String.UTF8.encode(`${what} at ${where}:${line}:${column}`);
   proxy_log(LEVEL_CRITICAL, changetype<usize>(text), text.byteLength);
   unreachable();
 }

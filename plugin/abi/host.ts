@@ -62,7 +62,7 @@ function clearOut(): void {
 
 /** Writes a log line through the proxy's own log. */
 export function log(level: LogLevel, message: string): void {
-  const bytes = String.UTF8.encode(`tollgate: ${message}`);
+  const bytes = String.UTF8.encode(message);
   abi.proxy_log(level, changetype<usize>(bytes), bytes.byteLength);
 }
 

@@ -1,5 +1,5 @@
-import { MAX_SEGMENTS } from "./pointer-set";
 import { PointerNode } from "./pointer-node";
+import { MAX_SEGMENTS } from "./pointer-set";
 
 /** A longer value is not captured. */
 export const CAPTURE_LIMIT_BYTES: i32 = 16384;

@@ -1,5 +1,5 @@
 import { Ascii, hexDigit, unescaped } from "./ascii";
-import { REPLACEMENT, loadUtf8, utf8SequenceLength } from "./utf8";
+import { loadUtf8, REPLACEMENT, utf8SequenceLength } from "./utf8";
 
 const ESCAPE_DIGITS: usize = 4;
 const FIRST_ASTRAL: u32 = 0x10000;

@@ -1,10 +1,10 @@
 import { Ascii, hexDigit } from "./ascii";
 import { findEither } from "./byte-search";
 import {
-  REPLACEMENT,
   isHighSurrogate,
   isLowSurrogate,
   joinSurrogates,
+  REPLACEMENT,
   storeUtf8,
   utf8SequenceLength,
 } from "./utf8";

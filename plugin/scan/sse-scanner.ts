@@ -1,7 +1,7 @@
 import { Ascii } from "./ascii";
 import { findEither } from "./byte-search";
-import { DataFeed } from "./sse-data";
 import { JsonScanner } from "./json-scanner";
+import { DataFeed } from "./sse-data";
 
 /** What an SseScanner tells of an event stream. */
 export abstract class SseSink {

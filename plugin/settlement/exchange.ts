@@ -72,9 +72,10 @@ export class Exchange {
     this.keepHeaders(config);
     if (endOfStream) return;
     const contentType = headerText(HeaderMap.Response, CONTENT_TYPE);
+    const contentEncoding = headerText(HeaderMap.Response, CONTENT_ENCODING);
     const capture = new ResponseCapture(config);
-    capture.begin(contentType, headerText(HeaderMap.Response, CONTENT_ENCODING));
-    if (this.addedUsage && !contentType.includes("json")) {
+    capture.begin(contentType, contentEncoding);
+    if (this.addedUsage && contentEncoding == "" && !contentType.includes("json")) {
       capture.remover = new UsageChunkRemover();
       removeHeader(HeaderMap.Response, CONTENT_LENGTH.ptr, CONTENT_LENGTH.length);
     }

@@ -1,5 +1,6 @@
 import { FieldPointers, FilterConfig, ResponseField } from "../filter-config";
 import { EventStreamScanner, EventStreamSink } from "../scan/event-stream-scanner";
+import { GzipInflater, InflateSink } from "../scan/gzip-inflater";
 import { JsonScanner, JsonSink } from "../scan/json-scanner";
 import { SseScanner, SseSink } from "../scan/sse-scanner";
 import { CapturedFacts, CapturedUsage } from "./captured";
@@ -42,6 +43,8 @@ export class ResponseCapture extends JsonSink {
   private json!: JsonScanner;
   private sse: SseScanner | null = null;
   private eventStream: EventStreamScanner | null = null;
+  /** Reads a copy of a compressed body; the client gets it as it came. */
+  private inflater: GzipInflater | null = null;
   /** In the SSE event that is arriving. */
   private choicesEmpty: bool = false;
   private choicesFull: bool = false;
@@ -59,9 +62,13 @@ export class ResponseCapture extends JsonSink {
 
   /** Prepares for a body with these headers. */
   begin(contentType: string, contentEncoding: string): void {
-    if (contentEncoding != "" && contentEncoding != "identity") {
+    if (contentEncoding == "gzip" || contentEncoding == "x-gzip" || contentEncoding == "deflate") {
+      this.inflater = new GzipInflater(new InflatedBytes(this));
+    } else if (contentEncoding != "" && contentEncoding != "identity") {
       this.framing = Framing.Opaque;
-    } else if (contentType.startsWith("application/vnd.amazon.eventstream")) {
+      return;
+    }
+    if (contentType.startsWith("application/vnd.amazon.eventstream")) {
       this.framing = Framing.EventStream;
       this.eventStream = new EventStreamScanner(this.json, new FrameEvents(this));
     } else {
@@ -72,6 +79,13 @@ export class ResponseCapture extends JsonSink {
   /** Reads the next bytes of the body. */
   push(ptr: usize, length: i32): void {
     this.responseBytes += length;
+    const inflater = this.inflater;
+    if (inflater === null) this.read(ptr, length);
+    else inflater.push(ptr, length);
+  }
+
+  /** Reads the next bytes of the body, which are not compressed or no longer so. */
+  read(ptr: usize, length: i32): void {
     if (this.framing == Framing.Undecided) this.decide(ptr, length);
     const remover = this.remover;
     if (remover !== null) remover.beginSlice(ptr, length);
@@ -90,6 +104,8 @@ export class ResponseCapture extends JsonSink {
     if (this.framing == Framing.Json) this.json.end();
     else if (this.framing == Framing.Sse) (<SseScanner>this.sse).end();
     else if (this.framing == Framing.EventStream) (<EventStreamScanner>this.eventStream).end();
+    const inflater = this.inflater;
+    if (inflater !== null && !inflater.finished) this.unfinished = true;
   }
 
   /**
@@ -158,6 +174,16 @@ export class ResponseCapture extends JsonSink {
     if (this.framing != Framing.Json) return;
     if (valid) this.events++;
     this.unfinished = !valid;
+  }
+}
+
+class InflatedBytes extends InflateSink {
+  constructor(private capture: ResponseCapture) {
+    super();
+  }
+
+  override onBytes(ptr: usize, length: i32): void {
+    this.capture.read(ptr, length);
   }
 }
 

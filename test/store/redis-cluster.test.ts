@@ -33,7 +33,10 @@ describe("redis cluster", () => {
     const parts = all.map(({ keys }) => Math.floor(slotOf(keys.meta) / 256));
     expect(parts).toEqual(Array.from({ length: 64 }, (_, part) => part));
     const used = new Set(
-      Array.from({ length: 1_000 }, (_, n) => new Shards("p", 64).ofClaim({ key: `user${n}` }).index),
+      Array.from(
+        { length: 1_000 },
+        (_, n) => new Shards("p", 64).ofClaim({ key: `user${n}` }).index,
+      ),
     );
     expect(used.size).toBe(64);
   });
@@ -70,9 +73,13 @@ describe("redis cluster", () => {
     expect(views.map(({ held }) => held)).toEqual([1, 1, 1].map(() => admitted * 10));
     // What was given back while others were denied is free again.
     for (let n = 0; n < 50 - admitted; n += 1) {
-      expect(await store.reserve(reservation(`s${n}`, limits(500)))).toMatchObject({ admitted: true });
+      expect(await store.reserve(reservation(`s${n}`, limits(500)))).toMatchObject({
+        admitted: true,
+      });
     }
-    expect(await store.reserve(reservation("over", limits(500)))).toMatchObject({ admitted: false });
+    expect(await store.reserve(reservation("over", limits(500)))).toMatchObject({
+      admitted: false,
+    });
     for (const replica of replicas) await replica.close();
   });
 

@@ -3,6 +3,7 @@ import { openEmbeddedStore } from "./embedded.ts";
 import { MemoryStore } from "./memory.ts";
 import { redisForms } from "./redis/redis-url.ts";
 import { RedisStore } from "./redis.ts";
+import { openResilient } from "./resilient.ts";
 import type { Store } from "./store.ts";
 import { StoreError } from "./store-error.ts";
 
@@ -13,7 +14,14 @@ export interface StoreOptions {
   recordRetentionMs?: number;
   /** Redis: longest wait for one answer; 2 s where not given. */
   timeoutMs?: number;
-  /** Redis: told what goes wrong with connections. */
+  /**
+   * Redis: folder, of this process alone, where settlements wait while Redis is away. With it the
+   * store is a ResilientStore, and opens also while Redis is away.
+   */
+  journalPath?: string;
+  /** Redis with a journal: told when the circuit opens (true) and closes. */
+  onCircuit?: (isOpen: boolean) => void;
+  /** Told what a person should know. */
   onWarning?: (message: string) => void;
 }
 
@@ -58,9 +66,10 @@ async function openEmbedded(url: string, options: StoreOptions): Promise<Store> 
 }
 
 async function openRedis(url: string, options: StoreOptions): Promise<Store> {
-  const { nowMs: _ownClock, ...redisOptions } = options;
-  const store = new RedisStore(url, redisOptions);
+  const { nowMs: _ownClock, journalPath, ...others } = options;
+  const store = new RedisStore(url, others);
   try {
+    if (journalPath !== undefined) return await openResilient(store, { journalPath, ...others });
     await store.ping();
     return store;
   } catch (error) {

@@ -12,10 +12,9 @@
  * Sentinel they are acknowledged only when `wait` replicas (1) have them.
  */
 import type { UsageRecord } from "../../contract/usage-record.ts";
-import { distinctClaims } from "../book.ts";
-import { counterId } from "../counter.ts";
 import { checkId, checkReserve, checkSettlement, recordTimeMs } from "../request-check.ts";
 import { defaultRetentionMs, timeKey } from "./record-query.ts";
+import { type Groups, grouped, othersOf, resultOf, viewsOf } from "./redis/groups.ts";
 import { Link } from "./redis/link.ts";
 import { readPage } from "./redis/record-reader.ts";
 import { parseRedisUrl, type RedisUrl } from "./redis/redis-url.ts";
@@ -24,7 +23,6 @@ import { type Reserved, ShardCalls, type ShardClaims } from "./redis/shard-calls
 import { clusterShards, type Shard, Shards } from "./redis/shards.ts";
 import type {
   CounterView,
-  LimitClaim,
   RecordPage,
   RecordQuery,
   ReserveRequest,
@@ -77,53 +75,52 @@ export class RedisStore implements Store {
   async reserve(request: ReserveRequest): Promise<ReserveResult> {
     checkReserve(request);
     await this.#ready();
-    const home = this.#shards.homeOf(request.id);
-    const groups = this.#grouped(request.claims, home);
+    const { id, holdMs, expiryRecord } = request;
+    const home = this.#shards.homeOf(id);
+    const groups = grouped(this.#shards, request.claims, home);
     if (groups.size > 1) return this.#reserveAcross(request, home, groups);
-    const options = { ask: false, record: true, otherShards: [] };
+    const hold = { holdMs, record: expiryRecord, otherShards: [] };
     const claims = groups.get(home) as ShardClaims;
-    return resultOf([await this.#calls.reserve(home, request, claims, options)], request.claims);
+    return resultOf([await this.#calls.reserve(home, id, claims, hold)], request.claims);
   }
 
   async #reserveAcross(
     request: ReserveRequest,
     home: Shard,
-    groups: Map<Shard, ShardClaims>,
+    groups: Groups,
   ): Promise<ReserveResult> {
-    const { claims } = request;
+    const { id, claims } = request;
     // With claims in one shard alone a denial leaves nothing anywhere, asked first or not.
     if ([...groups.values()].filter((group) => group.size > 0).length > 1) {
-      const asked = await this.#ask(request, groups);
-      if (asked[0]?.verdict === "known") return { admitted: true, counters: viewsOf(asked, claims) };
+      const asked = await this.#ask(id, groups);
+      if (asked[0]?.verdict === "known")
+        return { admitted: true, counters: viewsOf(asked, claims) };
       if (asked.some(({ verdict }) => verdict === "denied")) return resultOf(asked, claims);
     }
-    const otherShards = [...groups.keys()].slice(1).map(({ index }) => index);
-    const held = await this.#holdInOrder(request, home, groups, otherShards);
+    const held = await this.#holdInOrder(request, home, groups);
     if (held[0]?.verdict === "known") {
-      return { admitted: true, counters: viewsOf(await this.#ask(request, groups), claims) };
+      return { admitted: true, counters: viewsOf(await this.#ask(id, groups), claims) };
     }
     if (held.every(({ verdict }) => verdict !== "denied")) {
-      this.#remember(request.id, otherShards);
+      this.#remember(id, othersOf(groups));
       return resultOf(held, claims);
     }
-    await this.#releaseAll(request.id, groups);
-    const now = await this.#ask(request, groups);
+    await this.#releaseAll(id, groups);
+    const now = await this.#ask(id, groups);
     const violated = held.flatMap((result) => result.violated);
     return { admitted: false, counters: viewsOf(now, claims), violated };
   }
 
   /** Holds in one shard after the other, up to the first that denies. */
-  async #holdInOrder(
-    request: ReserveRequest,
-    home: Shard,
-    groups: Map<Shard, ShardClaims>,
-    otherShards: number[],
-  ): Promise<Reserved[]> {
+  async #holdInOrder(request: ReserveRequest, home: Shard, groups: Groups): Promise<Reserved[]> {
+    const { id, holdMs, expiryRecord } = request;
+    const otherShards = othersOf(groups);
     const results: Reserved[] = [];
     try {
       for (const [shard, claims] of groups) {
-        const options = { ask: false, record: shard === home, otherShards };
-        const result = await this.#calls.reserve(shard, request, claims, options);
+        const record = shard === home ? expiryRecord : null;
+        const hold = { holdMs, record, otherShards };
+        const result = await this.#calls.reserve(shard, id, claims, hold);
         results.push(result);
         if (result.verdict === "denied" || results[0]?.verdict === "known") break;
       }
@@ -131,20 +128,19 @@ export class RedisStore implements Store {
     } catch (error) {
       // What cannot be given back now ends with its hold. An id known before is not ours to end.
       const begun = results[0]?.verdict === "held";
-      if (begun) await this.#releaseAll(request.id, groups).catch(() => {});
+      if (begun) await this.#releaseAll(id, groups).catch(() => {});
       throw error;
     }
   }
 
-  async #releaseAll(id: string, groups: Map<Shard, ShardClaims>): Promise<void> {
+  async #releaseAll(id: string, groups: Groups): Promise<void> {
     await Promise.all([...groups.keys()].map((shard) => this.#calls.release(shard, id)));
   }
 
   /** What every shard would say; home first. */
-  #ask(request: ReserveRequest, groups: Map<Shard, ShardClaims>): Promise<Reserved[]> {
-    const options = { ask: true, record: false, otherShards: [] };
+  #ask(id: string, groups: Groups): Promise<Reserved[]> {
     return Promise.all(
-      [...groups].map(([shard, claims]) => this.#calls.reserve(shard, request, claims, options)),
+      [...groups].map(([shard, claims]) => this.#calls.reserve(shard, id, claims, null)),
     );
   }
 
@@ -155,52 +151,56 @@ export class RedisStore implements Store {
     const results = await Promise.all(
       settlements.map((settlement) => this.#settleOne(settlement, touched)),
     );
-    const { waitReplicas } = this.#url;
-    if (waitReplicas > 0 && touched.size > 0) {
-      const keys = [...touched].map((shard) => shard.keys.meta);
-      await this.#link.waitForReplicas(keys, waitReplicas);
+    if (this.#url.waitReplicas > 0 && touched.size > 0) {
+      await this.#link.waitForReplicas([...touched].map((shard) => shard.keys.meta));
     }
     return results;
   }
 
   async #settleOne(settlement: Settlement, touched: Set<Shard>): Promise<SettleResult> {
-    const { id } = settlement;
+    const { id, claims } = settlement;
     const home = this.#shards.homeOf(id);
-    const groups = this.#grouped(settlement.claims, home);
+    const groups = grouped(this.#shards, claims, home);
     const others = await this.#otherShards(id, home, groups);
+    // Also where nothing is done any more: the first answer may have been lost.
+    for (const shard of [home, ...(others ?? groups.keys())]) touched.add(shard);
+    if (others === null) {
+      const counters = viewsOf(await this.#ask(id, groups), claims);
+      return { id, duplicate: true, counters };
+    }
     const claimsIn = (shard: Shard): ShardClaims => groups.get(shard) ?? new Map();
     const parts = await Promise.all(
       others.map((shard) => this.#calls.settle(shard, settlement, claimsIn(shard), false)),
     );
     const last = await this.#calls.settle(home, settlement, claimsIn(home), true);
-    for (const shard of [...others, home]) touched.add(shard);
     this.#remembered.delete(id);
-    const counters = viewsOf([last, ...parts], settlement.claims);
-    return { id, duplicate: last.duplicate, counters };
+    return { id, duplicate: last.duplicate, counters: viewsOf([last, ...parts], claims) };
   }
 
   async release(id: string): Promise<void> {
     checkId(id);
     await this.#ready();
     const home = this.#shards.homeOf(id);
-    for (const shard of await this.#otherShards(id, home, new Map())) {
+    for (const shard of (await this.#otherShards(id, home, new Map())) ?? []) {
       await this.#calls.release(shard, id);
     }
     await this.#calls.release(home, id);
     this.#remembered.delete(id);
   }
 
-  /** Shards besides home that have claims of this id, or get them where the id is unknown. */
-  async #otherShards(id: string, home: Shard, groups: Map<Shard, ShardClaims>): Promise<Shard[]> {
+  /**
+   * Shards besides home that have claims of this id, or get them where the id is unknown.
+   * null: the id is settled, in all its shards.
+   */
+  async #otherShards(id: string, home: Shard, groups: Groups): Promise<Shard[] | null> {
     const { all } = this.#shards;
     if (all.length === 1) return [];
     const remembered = this.#remembered.get(id);
     if (remembered !== undefined) return remembered.map((index) => all[index] as Shard);
     const { state, otherShards } = await this.#calls.lookup(home, id);
-    if (state === "held" || state === "expired") {
-      return otherShards.map((index) => all[index] as Shard);
-    }
-    return [...groups.keys()].filter((shard) => shard !== home);
+    if (state === "settled") return null;
+    if (state === "unknown") return [...groups.keys()].filter((shard) => shard !== home);
+    return otherShards.map((index) => all[index] as Shard);
   }
 
   async expire(): Promise<string[]> {
@@ -241,19 +241,6 @@ export class RedisStore implements Store {
     await this.#link.close();
   }
 
-  /** Claims by shard: home first, also without claims, then in the order of shards. */
-  #grouped(claims: LimitClaim[], home: Shard): Map<Shard, ShardClaims> {
-    const found = new Map<Shard, ShardClaims>([[home, new Map()]]);
-    for (const claim of distinctClaims(claims).values()) {
-      const shard = this.#shards.ofClaim(claim);
-      const group = found.get(shard) ?? new Map<string, LimitClaim>();
-      found.set(shard, group.set(counterId(claim), claim));
-    }
-    const others = [...found].filter(([shard]) => shard !== home);
-    others.sort(([a], [b]) => a.index - b.index);
-    return new Map([[home, found.get(home) as ShardClaims], ...others]);
-  }
-
   #remember(id: string, otherShards: number[]): void {
     this.#remembered.set(id, otherShards);
     if (this.#remembered.size <= maxRemembered) return;
@@ -278,19 +265,4 @@ export class RedisStore implements Store {
     const what = `key ${first.keys.meta} is ${JSON.stringify(found)}, expected "${expected}"`;
     throw new StoreError("corrupt", `redis: ${what}`);
   }
-}
-
-function resultOf(parts: Reserved[], claims: LimitClaim[]): ReserveResult {
-  const counters = viewsOf(parts, claims);
-  if (parts.every(({ verdict }) => verdict !== "denied")) return { admitted: true, counters };
-  return { admitted: false, counters, violated: parts.flatMap((part) => part.violated) };
-}
-
-/** The views of all shards, in the order of the claims. */
-function viewsOf(parts: { counters: CounterView[] }[], claims: LimitClaim[]): CounterView[] {
-  const views = parts.flatMap((part) => part.counters);
-  if (parts.length === 1) return views;
-  const place = ({ key, unit }: CounterView) =>
-    claims.findIndex((claim) => claim.key === key && claim.unit === unit);
-  return views.sort((a, b) => place(a) - place(b));
 }

@@ -3,6 +3,7 @@
  *
  * invalid_input       the caller's mistake; nothing was changed
  * unavailable         the store cannot be reached or cannot write; ask again later
+ * overloaded          too many ask at one time
  * locked              another process has the embedded store's folder open
  * corrupt             a stored row cannot be read; the message names its key
  * unsupported_scheme  no store is known for this STORE url
@@ -10,6 +11,7 @@
 export type StoreErrorCode =
   | "invalid_input"
   | "unavailable"
+  | "overloaded"
   | "locked"
   | "corrupt"
   | "unsupported_scheme";

@@ -64,7 +64,9 @@ interface Node {
 }
 
 async function nodesOf({ client }: RedisServer): Promise<Node[]> {
-  const lines = String(await client.cluster("NODES")).trim().split("\n");
+  const lines = String(await client.cluster("NODES"))
+    .trim()
+    .split("\n");
   return lines.map((line) => {
     const [id = "", address = "", flags = "", , , , , , ...slots] = line.split(" ");
     return {

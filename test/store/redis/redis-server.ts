@@ -46,10 +46,10 @@ export async function freePort(): Promise<number> {
 }
 
 /** Starts a server and waits until it answers. */
-export async function startRedis(args: string[] = []): Promise<RedisServer> {
+export async function startRedis(args: string[] = [], port?: number): Promise<RedisServer> {
   requireRedisServer();
   const folder = await mkdtemp(join(tmpdir(), "tollgate-redis-"));
-  return startIn(folder, await freePort(), args);
+  return startIn(folder, port ?? (await freePort()), args);
 }
 
 async function startIn(folder: string, port: number, args: string[]): Promise<RedisServer> {

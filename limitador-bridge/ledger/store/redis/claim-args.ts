@@ -73,11 +73,7 @@ export function toldState(spec: CounterSpec, told: readonly unknown[], nowMs: nu
 }
 
 /** The view of a counter that a script told. */
-export function toldView(
-  spec: CounterSpec,
-  told: readonly unknown[],
-  nowMs: number,
-): CounterView {
+export function toldView(spec: CounterSpec, told: readonly unknown[], nowMs: number): CounterView {
   const { state, timeMs } = toldState(spec, told, nowMs);
   return viewOf(state, timeMs);
 }

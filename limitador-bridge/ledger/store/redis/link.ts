@@ -5,11 +5,12 @@
  * A command whose answer does not come may have been done. That is safe: all scripts but those
  * that only read can be sent again, since holds and settlements are known by their id.
  */
-import { setImmediate as nextTurn, setTimeout as sleep } from "node:timers/promises";
+import { setTimeout as sleep } from "node:timers/promises";
 import { Cluster, type Redis } from "ioredis";
 import { StoreError } from "../store-error.ts";
 import { connect } from "./connect.ts";
 import type { RedisUrl } from "./redis-url.ts";
+import { ReplicaWait } from "./replica-wait.ts";
 import type { Script } from "./script.ts";
 import { slotOf } from "./shards.ts";
 
@@ -21,19 +22,20 @@ export interface LinkOptions {
 }
 
 const retryEveryMs = 20;
-const waitForReplicasMs = 500;
 
 export class Link {
   readonly isCluster: boolean;
   readonly #client: Redis | Cluster;
   readonly #timeoutMs: number;
-  readonly #waits = new Map<Redis, Promise<number>>();
+  readonly #replicas: ReplicaWait;
 
   constructor(url: RedisUrl, options: LinkOptions) {
     this.#timeoutMs = options.timeoutMs;
     this.#client = connect(url, options.timeoutMs);
     this.isCluster = this.#client instanceof Cluster;
-    this.#client.on("error", (error: Error) => options.onWarning?.(`redis: ${error.message}`));
+    const warn = (message: string) => options.onWarning?.(message);
+    this.#client.on("error", (error: Error) => warn(`redis: ${error.message}`));
+    this.#replicas = new ReplicaWait(url.waitReplicas, warn);
   }
 
   /** Runs a script; keys must be of one shard. */
@@ -45,7 +47,8 @@ export class Link {
       } catch (error) {
         // A slot is moving: the script met keys that have gone, before it wrote any.
         const moving = error instanceof Error && error.message.includes("non local key");
-        if (!moving || Date.now() + retryEveryMs > deadlineMs) throw unavailable(script.name, error);
+        if (!moving || Date.now() + retryEveryMs > deadlineMs)
+          throw unavailable(script.name, error);
         await sleep(retryEveryMs);
       }
     }
@@ -62,9 +65,7 @@ export class Link {
 
   /** Members of a lex zset between two bounds, the last first. */
   lastMembers(key: string, below: string, from: string, count: number): Promise<string[]> {
-    return this.#reading(() =>
-      this.#client.zrevrangebylex(key, below, from, "LIMIT", 0, count),
-    );
+    return this.#reading(() => this.#client.zrevrangebylex(key, below, from, "LIMIT", 0, count));
   }
 
   getAll(keys: string[]): Promise<(string | null)[]> {
@@ -80,30 +81,12 @@ export class Link {
   }
 
   /**
-   * Waits until `replicas` replicas have what was written to the shards of these keys.
-   * @throws StoreError unavailable where they have not in half a second.
+   * Waits until replicas have what was written to the shards of these keys (see ReplicaWait).
+   * @throws StoreError unavailable where they have it not in a second and a half.
    */
-  async waitForReplicas(keys: string[], replicas: number): Promise<void> {
-    const nodes = new Set(keys.map((key) => this.#nodeOf(key)));
-    const waits = [...nodes].map(async (node) => {
-      const reached = await this.#reading(() => this.#waitOnce(node, replicas));
-      if (reached < replicas) {
-        throw new StoreError("unavailable", `redis: ${reached} of ${replicas} replicas have it`);
-      }
-    });
-    await Promise.all(waits);
-  }
-
-  /** One WAIT, on the connection of the writes, for all who ask in one turn. */
-  #waitOnce(node: Redis, replicas: number): Promise<number> {
-    const coming = this.#waits.get(node);
-    if (coming !== undefined) return coming;
-    const wait = nextTurn().then(() => {
-      this.#waits.delete(node);
-      return node.wait(replicas, waitForReplicasMs);
-    });
-    this.#waits.set(node, wait);
-    return wait;
+  async waitForReplicas(keys: string[]): Promise<void> {
+    const nodes = () => [...new Set(keys.map((key) => this.#nodeOf(key)))];
+    await this.#reading(() => Promise.all(nodes().map((node) => this.#replicas.of(node))));
   }
 
   #nodeOf(key: string): Redis {
@@ -113,7 +96,8 @@ export class Link {
     const node = this.#client
       .nodes("master")
       .find(({ options }) => `${options.host}:${options.port}` === name);
-    if (node === undefined) throw new StoreError("unavailable", `redis: no primary of slot ${slot}`);
+    if (node === undefined)
+      throw new StoreError("unavailable", `redis: no primary of slot ${slot}`);
     return node;
   }
 

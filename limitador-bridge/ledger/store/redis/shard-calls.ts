@@ -1,9 +1,9 @@
 /** One script call on one shard each: arguments in, typed answers out. */
 import type { UsageRecord } from "../../../contract/usage-record.ts";
 import { endedTtlMs } from "../../book.ts";
-import { counterId, fits, parseCounterId } from "../../counter.ts";
+import { fits, parseCounterId } from "../../counter.ts";
 import { positionOf } from "../record-query.ts";
-import type { CounterView, LimitClaim, ReserveRequest, Settlement } from "../store.ts";
+import type { CounterView, LimitClaim, Settlement } from "../store.ts";
 import { claimArgs, toldNumbers, toldState, toldView } from "./claim-args.ts";
 import type { Link } from "./link.ts";
 import { scripts } from "./script.ts";
@@ -16,15 +16,25 @@ export type ShardClaims = Map<string, LimitClaim>;
 const expireBatch = 100;
 const pruneBatch = 500;
 
+export interface HoldArgs {
+  holdMs: number;
+  /** The record of the expiry, where it is kept in this shard. */
+  record: UsageRecord | null;
+  /** Indexes of the shards with further claims, for lookup. */
+  otherShards: number[];
+}
+
 export interface Reserved {
   verdict: "denied" | "held" | "known";
-  counters: CounterView[];
+  /** By counter id. */
+  counters: Map<string, CounterView>;
   violated: CounterView[];
 }
 
 export interface SettledPart {
   duplicate: boolean;
-  counters: CounterView[];
+  /** By counter id. */
+  counters: Map<string, CounterView>;
 }
 
 export interface Known {
@@ -45,37 +55,32 @@ export class ShardCalls {
 
   /**
    * Holds the claims of one shard.
-   * @param options.ask change nothing, only say what would be
-   * @param options.record the record of the expiry is kept in this shard
-   * @param options.otherShards indexes of the shards with further claims, for lookup
+   * @param hold null: changes nothing, only says what would be
    */
   async reserve(
     { keys }: Shard,
-    request: ReserveRequest,
+    id: string,
     claims: ShardClaims,
-    options: { ask: boolean; record: boolean; otherShards: number[] },
+    hold: HoldArgs | null,
   ): Promise<Reserved> {
-    const { id, holdMs, expiryRecord } = request;
+    const { holdMs, record, otherShards } = hold ?? { holdMs: 0, record: null, otherShards: [] };
     const fixedKeys = [keys.hold(id), keys.ended(id), keys.expiries, keys.names, keys.overs];
-    const record = options.record ? recordArgs(expiryRecord) : ["", "", ""];
     const reply = await this.#withClaims(
       scripts.reserve,
       [...fixedKeys, ...[...claims.keys()].map(keys.counter)],
-      [id, options.ask ? "0" : String(holdMs), ...record, options.otherShards.join(",")],
+      [id, String(holdMs), ...recordArgs(record), otherShards.join(",")],
       claims,
     );
-    const [verdict, nowMs] = reply.map(Number) as [number, number];
-    const counters: CounterView[] = [];
+    const [code, nowMs] = reply.map(Number) as [number, number];
+    const verdict = (["denied", "held", "known"] as const)[code] ?? "denied";
+    const counters = toldClaims(claims, reply, nowMs);
     const violated: CounterView[] = [];
-    [...claims.values()].forEach((claim, index) => {
-      const view = toldView(claim, toldAt(reply, 2 + index * toldNumbers), nowMs);
-      counters.push(view);
-      if (verdict !== 0 || !claim.enforced) return;
+    [...claims].forEach(([counterId, claim], index) => {
       const { state, timeMs } = toldState(claim, toldAt(reply, 2 + index * toldNumbers), nowMs);
-      if (!fits(state, claim.reserve, timeMs)) violated.push(view);
+      const over = claim.enforced && !fits(state, claim.reserve, timeMs);
+      if (verdict === "denied" && over) violated.push(counters.get(counterId) as CounterView);
     });
-    const verdicts = ["denied", "held", "known"] as const;
-    return { verdict: verdicts[verdict] ?? "denied", counters, violated };
+    return { verdict, counters, violated };
   }
 
   /** @param withRecord the record is kept in this shard */
@@ -97,17 +102,14 @@ export class ShardCalls {
       [
         ...[id, keys.prefix],
         ...[total, input, output, requests, usd].map(String),
-        ...(withRecord ? recordArgs(record) : ["", "", ""]),
+        ...recordArgs(withRecord ? record : null),
         ...[this.#recordRetentionMs, endedTtlMs].map(String),
       ],
       claims,
     );
     const [code, nowMs] = reply.map(Number) as [number, number];
     if (code === 0) return { duplicate: false, counters: toldCounters(reply, 2, nowMs) };
-    const counters = [...claims.values()].map((claim, index) =>
-      toldView(claim, toldAt(reply, 2 + index * toldNumbers), nowMs),
-    );
-    return { duplicate: code === 2, counters };
+    return { duplicate: code === 2, counters: toldClaims(claims, reply, nowMs) };
   }
 
   async release({ keys }: Shard, id: string): Promise<void> {
@@ -119,11 +121,7 @@ export class ShardCalls {
   }
 
   async lookup({ keys }: Shard, id: string): Promise<Known> {
-    const [state, text] = await this.#link.run(
-      scripts.lookup,
-      [keys.hold(id), keys.ended(id)],
-      [],
-    );
+    const [state, text] = await this.#link.run(scripts.lookup, [keys.hold(id), keys.ended(id)], []);
     const states = ["unknown", "held", "expired", "settled"] as const;
     const otherShards = String(text).split(",").filter(Boolean).map(Number);
     return { state: states[Number(state)] ?? "unknown", otherShards };
@@ -174,7 +172,7 @@ export class ShardCalls {
       [keys.names],
       [this.#clock.override(), keys.prefix, prefix, String(limit)],
     );
-    return toldCounters(reply, 1, Number(reply[0]));
+    return [...toldCounters(reply, 1, Number(reply[0])).values()];
   }
 
   /** Runs a script that ends in claims; once more where the calendar did not reach. */
@@ -196,7 +194,8 @@ export class ShardCalls {
 }
 
 /** Record, position and request id as script arguments. */
-function recordArgs(record: UsageRecord): [string, string, string] {
+function recordArgs(record: UsageRecord | null): [string, string, string] {
+  if (record === null) return ["", "", ""];
   return [JSON.stringify(record), positionOf(record), record.requestId ?? ""];
 }
 
@@ -204,17 +203,23 @@ function toldAt(reply: unknown[], at: number): unknown[] {
   return reply.slice(at, at + toldNumbers);
 }
 
-/** Counters told as id, limit and numbers each. */
-function toldCounters(reply: unknown[], from: number, nowMs: number): CounterView[] {
-  const views: CounterView[] = [];
-  for (let at = from; at < reply.length; at += 2 + toldNumbers) {
-    const spec = { ...parseCounterId(String(reply[at])), limit: Number(reply[at + 1]) };
-    views.push(toldView(spec, toldAt(reply, at + 2), nowMs));
+/** Counters of claims, told in their order from the third place on. */
+function toldClaims(claims: ShardClaims, reply: unknown[], nowMs: number) {
+  const views = new Map<string, CounterView>();
+  for (const [counterId, claim] of claims) {
+    const at = 2 + views.size * toldNumbers;
+    views.set(counterId, toldView(claim, toldAt(reply, at), nowMs));
   }
   return views;
 }
 
-/** Claims by counter id, in the form that calls take. */
-export function claimsById(claims: Iterable<LimitClaim>): ShardClaims {
-  return new Map([...claims].map((claim) => [counterId(claim), claim]));
+/** Counters told as id, limit and numbers each. */
+function toldCounters(reply: unknown[], from: number, nowMs: number) {
+  const views = new Map<string, CounterView>();
+  for (let at = from; at < reply.length; at += 2 + toldNumbers) {
+    const id = String(reply[at]);
+    const spec = { ...parseCounterId(id), limit: Number(reply[at + 1]) };
+    views.set(id, toldView(spec, toldAt(reply, at + 2), nowMs));
+  }
+  return views;
 }
