@@ -1,0 +1,37 @@
+/** What admission and settlement ask of the parts beside the ledger and the policies. */
+import type { ApiRoute } from "../contract/filter.ts";
+import type { Usage } from "../usage/normal-form.ts";
+
+/** A cost. `priced` is false where no price is known, and the cost then says nothing. */
+export interface Cost {
+  costNanoUsd: number;
+  priced: boolean;
+}
+
+export interface Prices {
+  /** Cost of one exchange that began at `timeMs`, rounded up to a nano-USD. */
+  cost(usage: Usage, timeMs: number): Cost;
+  /** The most output tokens that the model can give for one choice; null: not known. */
+  maxOutputTokens(model: string | null, timeMs: number): number | null;
+  /** The prices in force at a time, as /v1/prices answers them. */
+  describe(timeMs: number): Record<string, unknown>;
+}
+
+export interface Ratios {
+  /** Input bytes per token, learned for this model. */
+  inputBytesPerToken(model: string | null): number;
+}
+
+/** The error bodies that each LLM API's clients understand. */
+export interface ErrorShapes {
+  apis: Pick<ApiRoute, "api" | "errorShape">[];
+  /** See FilterConfig.errors. */
+  errors: Record<string, string>;
+}
+
+/** The log calls that these parts make; pino's loggers fit. */
+export interface Log {
+  info(fields: object, message: string): void;
+  warn(fields: object, message: string): void;
+  error(fields: object, message: string): void;
+}

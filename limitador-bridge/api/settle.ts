@@ -1,0 +1,31 @@
+/** POST /v1/settle: what requests used. Answered when it is durable. */
+import type { FastifyInstance } from "fastify";
+import Type from "typebox";
+import { SettleAnswer, SettleRequest } from "../contract/filter.ts";
+import { type SettlementParts, settle } from "../settlement/settle.ts";
+import { validatorCompiler } from "./validation.ts";
+
+/** Records are validated one by one, later: a bad one must not lose those beside it. */
+const Batch = Type.Object({ records: Type.Array(Type.Unknown(), { maxItems: 1000 }) });
+
+export function registerSettle(app: FastifyInstance, parts: SettlementParts): void {
+  const schema = {
+    summary: "Settle requests that have ended; an id that is sent twice counts once",
+    body: SettleRequest,
+    response: { 200: SettleAnswer },
+  };
+  app.post<{ Body: { records: unknown[] } }>(
+    "/v1/settle",
+    {
+      schema,
+      config: { bearer: true },
+      validatorCompiler: (route) => validatorCompiler({ ...route, schema: Batch }),
+    },
+    async (request) => {
+      const end = parts.metrics.settleSeconds.startTimer();
+      const answer = await settle(parts, request.body.records);
+      end();
+      return answer;
+    },
+  );
+}

@@ -1,0 +1,71 @@
+/** The HTTP application: every resource on one fastify instance. */
+import Fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } from "fastify";
+import type { AdmissionParts } from "./admission/admit.ts";
+import { registerAdmit } from "./api/admit.ts";
+import { bearerCheck } from "./api/auth.ts";
+import { answerClientError, answerError, installErrorHandlers } from "./api/error-handlers.ts";
+import { type CaptureLists, registerFilterConfig } from "./api/filter-config.ts";
+import { registerHealth } from "./api/health.ts";
+import { registerLimits } from "./api/limits.ts";
+import { collectRoutes, registerOpenApi } from "./api/openapi.ts";
+import { registerPolicies } from "./api/policies.ts";
+import { registerPrices } from "./api/prices.ts";
+import { registerSettle } from "./api/settle.ts";
+import { registerUsage } from "./api/usage.ts";
+import { validatorCompiler } from "./api/validation.ts";
+import type { Store } from "./ledger/store/store.ts";
+import type { SettlementParts } from "./settlement/settle.ts";
+import { registerStatusPage } from "./web/status-page.ts";
+
+/** A batch of settlements with many attributes; far below what would block the event loop. */
+const BODY_LIMIT_BYTES = 8 * 1024 * 1024;
+const REQUEST_TIMEOUT_MS = 30_000;
+const API_VERSION = "0.1.0";
+
+/** Everything that the application is made of. */
+export interface Parts
+  extends Omit<AdmissionParts, "store" | "shapes" | "log">,
+    Omit<SettlementParts, "store" | "log"> {
+  store: Store;
+  capture: CaptureLists;
+  log: FastifyBaseLogger;
+  apiToken: string | null;
+  admitTimeoutMs: number;
+}
+
+/** Builds the application; the caller listens and closes. */
+export function buildApp(parts: Parts): FastifyInstance {
+  const app = Fastify({
+    loggerInstance: parts.log.child({}, { level: httpLogLevel(parts.log.level) }),
+    logController: new LogController({ disableRequestLogging: true }),
+    bodyLimit: BODY_LIMIT_BYTES,
+    requestTimeout: REQUEST_TIMEOUT_MS,
+    // A client names its headers, and one named like these must not make the filter's call fail.
+    onProtoPoisoning: "remove",
+    onConstructorPoisoning: "ignore",
+    frameworkErrors: answerError,
+    clientErrorHandler: answerClientError,
+  });
+  app.setValidatorCompiler(validatorCompiler);
+  app.setSerializerCompiler(() => (answer) => JSON.stringify(answer));
+  app.addHook("onRequest", bearerCheck(parts.apiToken));
+  const routes = collectRoutes(app);
+  installErrorHandlers(app, routes);
+
+  registerAdmit(app, { ...parts, shapes: parts.capture });
+  registerSettle(app, parts);
+  registerFilterConfig(app, parts);
+  registerPolicies(app, parts.policies);
+  registerLimits(app, parts);
+  registerUsage(app, parts);
+  registerPrices(app, parts);
+  registerHealth(app, parts);
+  registerOpenApi(app, routes, API_VERSION);
+  registerStatusPage(app);
+  return app;
+}
+
+/** The framework's own lines at "info" say nothing that the service does not. */
+function httpLogLevel(level: string): string {
+  return level === "info" ? "warn" : level;
+}

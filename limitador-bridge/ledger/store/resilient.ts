@@ -1,0 +1,303 @@
+/**
+ * A store that may be away (Redis), made so that people get what their policy says and not an
+ * outage:
+ *   reserve   throws StoreUnavailable in reserveTimeoutMs, and at once while the circuit is open;
+ *             the error carries what the local shadow would decide, and the caller's policy says
+ *             whether that or a denial is the answer
+ *   settle    is journaled on disk where the store is away, and acknowledged; replayed once the
+ *             store is back, before decisions go to it again, each id counting once
+ *   release, appendRecord   the same
+ * A decision that comes later than its timeout has perhaps been made: where the shadow denied it,
+ * it is released. A caller that denies a request after StoreUnavailable calls release as well.
+ */
+import { setImmediate as nextTurn } from "node:timers/promises";
+import type { UsageRecord } from "../../contract/usage-record.ts";
+import { checkId, checkReserve, checkSettlement, recordTimeMs } from "../request-check.ts";
+import { Breaker } from "./resilient/breaker.ts";
+import { Journal, type JournalEntry } from "./resilient/journal.ts";
+import { replayJournal } from "./resilient/replay.ts";
+import { bound, Shadow } from "./resilient/shadow.ts";
+import type {
+  CounterView,
+  RecordPage,
+  RecordQuery,
+  ReserveRequest,
+  ReserveResult,
+  Settlement,
+  SettleResult,
+  Store,
+} from "./store.ts";
+import { StoreError } from "./store-error.ts";
+
+export interface ResilientOptions {
+  /** Folder of the journal; of this process alone. */
+  journalPath: string;
+  /** Longest wait for a decision of the store; 40 ms where not given. */
+  reserveTimeoutMs?: number;
+  /** Longest wait for anything else; 3 s. */
+  otherTimeoutMs?: number;
+  /** Failures in a row that open the circuit; 5. */
+  failuresToOpen?: number;
+  /** How often a store that is away is tried; every 500 ms. */
+  probeEveryMs?: number;
+  /** Decisions asked of the store at one time, before more are refused; 10,000. */
+  maxInFlight?: number;
+  /** 64 MiB, about 50,000 settlements. */
+  maxJournalBytes?: number;
+  nowMs?: () => number;
+  /** Told when the circuit opens (true) and closes. */
+  onCircuit?: (isOpen: boolean) => void;
+  /** Told what a person should know. */
+  onWarning?: (message: string) => void;
+}
+
+export interface StoreStatus {
+  circuit: "closed" | "open";
+  /** Bytes that wait to be replayed. */
+  journaledBytes: number;
+  inFlight: number;
+}
+
+/** Thrown by reserve while the store cannot be asked. */
+export class StoreUnavailable extends StoreError {
+  /** What the last known counters say. */
+  readonly shadow: ReserveResult;
+
+  constructor(message: string, shadow: ReserveResult, cause?: unknown) {
+    super("unavailable", message, cause);
+    this.name = "StoreUnavailable";
+    this.shadow = shadow;
+  }
+}
+
+const late = Symbol("late");
+const maxNeverAsked = 100_000;
+
+/** @throws StoreError locked or unavailable where the journal cannot be opened. */
+export async function openResilient(
+  inner: Store,
+  options: ResilientOptions,
+): Promise<ResilientStore> {
+  const maxBytes = options.maxJournalBytes ?? 64 << 20;
+  return new ResilientStore(inner, await Journal.open(options.journalPath, maxBytes), options);
+}
+
+export class ResilientStore implements Store {
+  readonly #inner: Store;
+  readonly #journal: Journal;
+  readonly #shadow = new Shadow();
+  readonly #breaker: Breaker;
+  readonly #nowMs: () => number;
+  readonly #reserveTimeoutMs: number;
+  readonly #otherTimeoutMs: number;
+  readonly #maxInFlight: number;
+  readonly #warn: (message: string) => void;
+  readonly #probe: NodeJS.Timeout;
+  /** Ids that only the shadow knows: there is nothing to release in the store. */
+  readonly #neverAsked = new Set<string>();
+  #probing: Promise<void> | null = null;
+  #inFlight = 0;
+  #closed = false;
+
+  constructor(inner: Store, journal: Journal, options: ResilientOptions) {
+    this.#inner = inner;
+    this.#journal = journal;
+    this.#nowMs = options.nowMs ?? Date.now;
+    this.#reserveTimeoutMs = options.reserveTimeoutMs ?? 40;
+    this.#otherTimeoutMs = options.otherTimeoutMs ?? 3000;
+    this.#maxInFlight = options.maxInFlight ?? 10_000;
+    this.#warn = options.onWarning ?? (() => {});
+    this.#breaker = new Breaker(options.failuresToOpen ?? 5, (isOpen) => {
+      this.#warn(isOpen ? "store is away: circuit open" : "store is back: circuit closed");
+      options.onCircuit?.(isOpen);
+    });
+    this.#probe = setInterval(() => this.#probeOnce(), options.probeEveryMs ?? 500);
+    this.#probe.unref();
+    this.#probeOnce();
+  }
+
+  status(): StoreStatus {
+    return {
+      circuit: this.#breaker.isOpen ? "open" : "closed",
+      journaledBytes: this.#journal.bytes,
+      inFlight: this.#inFlight,
+    };
+  }
+
+  async reserve(request: ReserveRequest): Promise<ReserveResult> {
+    checkReserve(request);
+    if (this.#breaker.isOpen) {
+      this.#neverAsked.add(request.id);
+      bound(this.#neverAsked, maxNeverAsked);
+      throw this.#unavailable(request, "circuit open");
+    }
+    if (this.#inFlight >= this.#maxInFlight) {
+      throw new StoreError("overloaded", `store: ${this.#inFlight} decisions are waiting`);
+    }
+    this.#neverAsked.delete(request.id);
+    this.#inFlight += 1;
+    const asked = this.#inner.reserve(request).finally(() => {
+      this.#inFlight -= 1;
+    });
+    let result: ReserveResult | typeof late;
+    try {
+      result = await within(asked, this.#reserveTimeoutMs);
+    } catch (error) {
+      if (!isUnavailable(error)) throw error;
+      throw this.#failed(request, asked, error.message, error);
+    }
+    if (result === late) {
+      throw this.#failed(request, asked, `no answer in ${this.#reserveTimeoutMs} ms`);
+    }
+    this.#breaker.succeeded();
+    this.#shadow.reserved(request, result, this.#nowMs());
+    return result;
+  }
+
+  #failed(
+    request: ReserveRequest,
+    asked: Promise<ReserveResult>,
+    why: string,
+    cause?: unknown,
+  ): StoreUnavailable {
+    this.#breaker.failed();
+    const error = this.#unavailable(request, why, cause);
+    if (!error.shadow.admitted) this.#giveBack(request.id, asked);
+    return error;
+  }
+
+  #unavailable(request: ReserveRequest, why: string, cause?: unknown): StoreUnavailable {
+    const shadow = this.#shadow.reserve(request, this.#nowMs());
+    return new StoreUnavailable(`store is away: ${why}`, shadow, cause);
+  }
+
+  /** Releases what the store may have held, with no answer or a late one, for a denied request. */
+  #giveBack(id: string, asked: Promise<ReserveResult>): void {
+    const release = () => this.release(id);
+    asked
+      .then(({ admitted }) => (admitted ? release() : undefined), release)
+      .catch((error: Error) => this.#warn(`reservation ${id} not released: ${error.message}`));
+  }
+
+  async settle(settlements: Settlement[]): Promise<SettleResult[]> {
+    for (const settlement of settlements) checkSettlement(settlement);
+    const results = await this.#orJournal(
+      () => this.#inner.settle(settlements),
+      settlements.map((settlement) => ({ settle: settlement })),
+    );
+    const nowMs = this.#nowMs();
+    if (results === null) return settlements.map((one) => this.#shadow.settle(one, nowMs));
+    results.forEach((result, index) => {
+      this.#shadow.settled(settlements[index] as Settlement, result, nowMs);
+    });
+    return results;
+  }
+
+  async release(id: string): Promise<void> {
+    checkId(id);
+    if (this.#neverAsked.delete(id)) {
+      this.#shadow.release(id);
+      return;
+    }
+    const done = await this.#orJournal(() => this.#inner.release(id), [{ release: id }]);
+    if (done === null) this.#shadow.release(id);
+    else this.#shadow.gone(id);
+  }
+
+  async appendRecord(record: UsageRecord): Promise<void> {
+    recordTimeMs(record);
+    await this.#orJournal(() => this.#inner.appendRecord(record), [{ record }]);
+  }
+
+  /** Asks the store; where it is away the entries are journaled and null comes back. */
+  async #orJournal<T>(ask: () => Promise<T>, entries: JournalEntry[]): Promise<T | null> {
+    if (!this.#breaker.isOpen) {
+      try {
+        const result = await this.#timed(ask());
+        this.#breaker.succeeded();
+        return result;
+      } catch (error) {
+        if (!isUnavailable(error)) throw error;
+        this.#breaker.failed();
+      }
+    }
+    if (this.#closed) throw new StoreError("unavailable", "store is closed");
+    await this.#journal.append(entries);
+    return null;
+  }
+
+  async expire(): Promise<string[]> {
+    if (this.#breaker.isOpen) {
+      this.#shadow.expire(this.#nowMs());
+      return [];
+    }
+    const expired = await this.#timed(this.#inner.expire());
+    for (const id of expired) this.#shadow.gone(id);
+    return expired;
+  }
+
+  counters(prefix: string, limit: number): Promise<CounterView[]> {
+    return this.#timed(this.#inner.counters(prefix, limit));
+  }
+
+  records(query: RecordQuery): Promise<RecordPage> {
+    return this.#timed(this.#inner.records(query));
+  }
+
+  ping(): Promise<void> {
+    return this.#timed(this.#inner.ping());
+  }
+
+  /** What is journaled stays on disk for the next process. */
+  async close(): Promise<void> {
+    if (this.#closed) return;
+    this.#closed = true;
+    clearInterval(this.#probe);
+    await this.#probing;
+    await this.#journal.close();
+    await this.#inner.close();
+  }
+
+  #probeOnce(): void {
+    if (this.#probing !== null || (!this.#breaker.isOpen && this.#journal.isEmpty)) return;
+    this.#probing = this.#recover()
+      .catch((error: Error) => {
+        if (!isUnavailable(error)) this.#warn(`replay: ${error.message}`);
+      })
+      .finally(() => {
+        this.#probing = null;
+      });
+  }
+
+  async #recover(): Promise<void> {
+    await this.#timed(this.#inner.ping());
+    await replayJournal(this.#journal, this.#inner, this.#warn);
+    this.#breaker.close();
+  }
+
+  async #timed<T>(asked: Promise<T>): Promise<T> {
+    const result = await within(asked, this.#otherTimeoutMs);
+    if (result !== late) return result;
+    throw new StoreError("unavailable", `store: no answer in ${this.#otherTimeoutMs} ms`);
+  }
+}
+
+function isUnavailable(error: unknown): error is StoreError {
+  return error instanceof StoreError && error.code === "unavailable";
+}
+
+/** The answer, or `late` where it has not come in time. */
+async function within<T>(asked: Promise<T>, timeoutMs: number): Promise<T | typeof late> {
+  asked.catch(() => {});
+  let timer: NodeJS.Timeout | undefined;
+  const timeUp = new Promise<typeof late>((resolve) => {
+    // After a pause of this process the answer may wait in the socket: that is read before the
+    // next turn.
+    timer = setTimeout(() => nextTurn().then(() => resolve(late)), timeoutMs);
+  });
+  try {
+    return await Promise.race([asked, timeUp]);
+  } finally {
+    clearTimeout(timer);
+  }
+}

@@ -1,0 +1,180 @@
+/** All prices in force: PriceTables before the catalogue, the most specific first. */
+import { createHash } from "node:crypto";
+import type { Usage } from "../usage/normal-form.ts";
+import type { Catalogue } from "./catalogue.ts";
+import { add, roundUp, tokenCost, unitCost, ZERO } from "./cost.ts";
+import type { PriceEntry } from "./entry.ts";
+import { matchesGlob, specificity } from "./glob.ts";
+import type { PriceTable } from "./price-table.ts";
+
+export interface PriceBookParts {
+  catalogue: Catalogue;
+  tables: readonly PriceTable[];
+}
+
+export interface PricedUsage {
+  /** nano-USD, rounded up once; 0 where nothing is priced. */
+  costNanoUsd: number;
+  /** Every token used has a price, and so has something where no tokens were used. */
+  priced: boolean;
+  /** What was used and has no price: kinds of tokens, units, models. */
+  unpriced: string[];
+  /** The price that applied. */
+  entry: PriceEntry | null;
+}
+
+export interface PriceBook {
+  /** Cost of a usage that began at `timeMs` (ms since 1970). */
+  price(model: string | null, provider: string | null, usage: Usage, timeMs: number): PricedUsage;
+  /** The most output tokens of one choice; null: not known. */
+  maxOutputTokens(model: string | null, provider: string | null, timeMs: number): number | null;
+  /** The price of a model, null where it is unknown. */
+  find(model: string | null, provider: string | null, timeMs: number): PriceEntry | null;
+  /** All prices valid at a time, tables first, as plain values. */
+  list(timeMs: number): ListedPrice[];
+  /** Changes whenever a price changes. */
+  version: string;
+}
+
+/** A price as people read it: USD per 1M tokens and per unit, as decimals. */
+export interface ListedPrice {
+  match: string;
+  provider: string | null;
+  perMillionTokensUSD: Record<string, string>;
+  contextTiers: { aboveTokens: number; perMillionTokensUSD: Record<string, string> }[];
+  perUnitUSD: Record<string, string>;
+  serviceTiers: Record<string, string>;
+  maxOutputTokens: number | null;
+  source: string | null;
+  asOf: string | null;
+}
+
+/** Puts prices together. Pure; what it returns does not change. */
+export function createPriceBook({ catalogue, tables }: PriceBookParts): PriceBook {
+  const entries = tables.flatMap((table) => table.entries);
+  const find: PriceBook["find"] = (model, provider, timeMs) =>
+    model === null
+      ? null
+      : (findInTables(entries, model, provider, timeMs) ??
+        catalogue.find(model, provider, timeMs));
+  return {
+    find,
+    price(model, provider, usage, timeMs) {
+      return priceUsage(find, model, provider, usage, timeMs);
+    },
+    maxOutputTokens: (model, provider, timeMs) =>
+      find(model, provider, timeMs)?.maxOutputTokens ?? null,
+    list: (timeMs) =>
+      [...entries.filter((entry) => isValid(entry, timeMs)), ...catalogue.list(timeMs)].map(listed),
+    version: createHash("sha256")
+      .update(JSON.stringify([catalogue.version, entries.map(listed), entries.map(validity)]))
+      .digest("hex")
+      .slice(0, 16),
+  };
+}
+
+function findInTables(
+  entries: readonly PriceEntry[],
+  model: string,
+  provider: string | null,
+  timeMs: number,
+): PriceEntry | null {
+  const rank = (entry: PriceEntry) => [
+    specificity(entry.match),
+    entry.provider === null ? 1 : entry.provider === provider ? 2 : 0,
+    entry.validFromMs ?? Number.NEGATIVE_INFINITY,
+  ];
+  const candidates = entries.filter(
+    (entry) => isValid(entry, timeMs) && matchesGlob(entry.match, model),
+  );
+  return candidates.reduce<PriceEntry | null>(
+    (best, entry) => (best !== null && isBefore(rank(best), rank(entry)) ? best : entry),
+    null,
+  );
+}
+
+/** Whether the first rank is higher; of equal ones the later entry wins. */
+function isBefore(a: number[], b: number[]): boolean {
+  const at = a.findIndex((value, index) => value !== b[index]);
+  return at >= 0 && (a[at] ?? 0) > (b[at] ?? 0);
+}
+
+function isValid({ validFromMs, validUntilMs }: PriceEntry, timeMs: number): boolean {
+  return (validFromMs === null || timeMs >= validFromMs) &&
+    (validUntilMs === null || timeMs < validUntilMs);
+}
+
+function validity({ validFromMs, validUntilMs }: PriceEntry): (number | null)[] {
+  return [validFromMs, validUntilMs];
+}
+
+function priceUsage(
+  find: PriceBook["find"],
+  model: string | null,
+  provider: string | null,
+  usage: Usage,
+  timeMs: number,
+): PricedUsage {
+  const entry = find(model, provider, timeMs);
+  const unknown = { costNanoUsd: 0, priced: false, unpriced: [model ?? ""], entry: null };
+  if (entry === null) return unknown;
+  const tokens = tokenCost(entry, usage.tokens, usage.serviceTier, isClaude(model));
+  const units = unitCost(entry, usage.otherUnits);
+  let nanoUsd = add(tokens.nanoUsd, units.nanoUsd);
+  const unpriced = [...tokens.unpriced];
+  for (const line of usage.extraLines) {
+    const lineEntry = find(line.model, provider, timeMs);
+    const cost =
+      lineEntry === null
+        ? { nanoUsd: ZERO, unpriced: [line.model] }
+        : tokenCost(lineEntry, line.tokens, usage.serviceTier, isClaude(line.model));
+    nanoUsd = add(nanoUsd, cost.nanoUsd);
+    unpriced.push(...cost.unpriced);
+  }
+  const costNanoUsd = roundUp(nanoUsd);
+  // Units without a price make a cost incomplete; where they are all there is, it is unknown.
+  const priced = unpriced.length === 0 && (units.unpriced.length === 0 || nanoUsd.n > 0n);
+  return { costNanoUsd, priced, unpriced: [...unpriced, ...units.unpriced], entry };
+}
+
+function isClaude(model: string | null): boolean {
+  return /claude/i.test(model ?? "");
+}
+
+const NANO_PER_USD = 1_000_000_000n;
+
+/** Nano-USD as a decimal of USD. */
+function usdText(nanoUsd: bigint): string {
+  const fraction = (nanoUsd % NANO_PER_USD).toString().padStart(9, "0").replace(/0+$/, "");
+  const whole = (nanoUsd / NANO_PER_USD).toString();
+  return fraction === "" ? whole : `${whole}.${fraction}`;
+}
+
+function listed(entry: PriceEntry): ListedPrice {
+  const rates = (of: PriceEntry["rates"]) =>
+    Object.fromEntries(Object.entries(of).map(([key, rate]) => [key, usdText(rate)]));
+  return {
+    match: entry.match,
+    provider: entry.provider,
+    perMillionTokensUSD: rates(entry.rates),
+    contextTiers: entry.contextTiers.map((tier) => ({
+      aboveTokens: tier.aboveTokens,
+      perMillionTokensUSD: rates(tier.rates),
+    })),
+    perUnitUSD: Object.fromEntries(
+      Object.entries(entry.perUnit).map(([unit, { nanoUsd, per }]) => [
+        unit,
+        per === 1n ? usdText(nanoUsd) : `${usdText(nanoUsd)} / ${per}`,
+      ]),
+    ),
+    serviceTiers: Object.fromEntries(
+      Object.entries(entry.serviceTiers).map(([tier, { digits, scale }]) => [
+        tier,
+        (Number(digits) / 10 ** scale).toString(),
+      ]),
+    ),
+    maxOutputTokens: entry.maxOutputTokens,
+    source: entry.source,
+    asOf: entry.asOf,
+  };
+}

@@ -1,0 +1,21 @@
+/** Learns bytes per token from exchanges whose usage the provider reported. */
+import type { SettlementRecord } from "../contract/filter.ts";
+import type { Ratios } from "../estimate/ratios.ts";
+import { readCapture } from "../usage/capture.ts";
+import { inputTotal, type Usage } from "../usage/normal-form.ts";
+
+/**
+ * Learns from one exchange, for the model that served it and for the name it was asked for by.
+ * Sound, pictures and reasoning that nobody sees are tokens with no bytes of text: they say
+ * nothing.
+ */
+export function learnRatios(ratios: Ratios, record: SettlementRecord, usage: Usage): void {
+  const { tokens } = usage;
+  const hasMedia = tokens.inputAudio + tokens.inputImage > 0;
+  const isAllText = tokens.reasoning + tokens.outputAudio + tokens.outputImage === 0;
+  const inputBytes = hasMedia ? 0 : record.llm.inputBytes;
+  const outputBytes = isAllText ? readCapture(record).textBytes : 0;
+  for (const model of new Set([usage.model, record.llm.model])) {
+    ratios.observe(model, inputBytes, inputTotal(tokens), outputBytes, tokens.outputText);
+  }
+}

@@ -1,0 +1,115 @@
+/** Usage, priced and owned, as the record that is kept. Pure. */
+import type { Cost } from "../admission/ports.ts";
+import type { LlmRequest } from "../contract/filter.ts";
+import type { RecordTokens, UsageRecord } from "../contract/usage-record.ts";
+import type { Amounts } from "../ledger/store/store.ts";
+import type { Payer } from "../policy/policy-set.ts";
+import {
+  inputTotal,
+  noTokens,
+  outputTotal,
+  TOKEN_KINDS,
+  type TokenCounts,
+  type Usage,
+} from "../usage/normal-form.ts";
+
+/** Clients choose models and request ids; a record does not grow with them. */
+const MAX_TEXT_LENGTH = 256;
+
+/** What is known of an exchange beside its usage. */
+export interface Exchange {
+  id: string;
+  /** ms since 1970, by the proxy's clock. */
+  timeMs: number;
+  requestId: string | null;
+  llm: LlmRequest;
+  /** The model that was sent upstream, where it is not the one asked for. */
+  modelSent: string | null;
+  payer: Payer;
+  outcome: UsageRecord["outcome"];
+  status: number;
+  durationMs?: number;
+}
+
+/** Makes the record. `nowMs` bounds the time: a proxy's clock may run ahead. */
+export function usageRecord(
+  exchange: Exchange,
+  usage: Usage,
+  cost: Cost,
+  nowMs: number,
+): UsageRecord {
+  const tokens = allTokens(usage);
+  const detail = aboveZero(tokens);
+  const { payer, llm } = exchange;
+  return {
+    id: exchange.id,
+    time: new Date(Math.min(exchange.timeMs, nowMs)).toISOString(),
+    requestId: clip(exchange.requestId),
+    api: clip(llm.api),
+    provider: clip(usage.provider),
+    requestedModel: clip(llm.model),
+    model: clip(usage.model ?? exchange.modelSent ?? llm.model),
+    team: clip(payer.team),
+    app: clip(payer.app),
+    user: clip(payer.user),
+    task: clip(payer.task),
+    tokens: recordTokens(tokens),
+    ...(Object.keys(detail).length === 0 ? {} : { detail }),
+    ...(Object.keys(usage.otherUnits).length === 0 ? {} : { otherUnits: usage.otherUnits }),
+    costNanoUsd: cost.costNanoUsd,
+    priced: cost.priced,
+    ...(usage.providerCostNanoUsd === null
+      ? {}
+      : { providerCostNanoUsd: usage.providerCostNanoUsd }),
+    // Nothing charged is what the provider told, by an error or by the endpoint.
+    source: usage.source === "estimated" ? "estimated" : "reported",
+    outcome: exchange.outcome,
+    status: exchange.status,
+    ...(exchange.durationMs === undefined ? {} : { durationMs: exchange.durationMs }),
+    ...(usage.serviceTier === null ? {} : { serviceTier: clip(usage.serviceTier) as string }),
+    ...(usage.reason === null ? {} : { reason: usage.reason }),
+  };
+}
+
+/** What a record charges to limits, by unit. Every exchange is one request. */
+export function chargedAmounts(record: UsageRecord): Amounts {
+  return {
+    total: record.tokens.total,
+    input: record.tokens.input,
+    output: record.tokens.output,
+    requests: 1,
+    usd: record.costNanoUsd,
+  };
+}
+
+/** The usage's own tokens and those billed on top at other models' prices. */
+function allTokens(usage: Usage): TokenCounts {
+  const sum = noTokens();
+  for (const counts of [usage.tokens, ...usage.extraLines.map((line) => line.tokens)]) {
+    for (const kind of TOKEN_KINDS) sum[kind] += counts[kind];
+  }
+  return sum;
+}
+
+function recordTokens(counts: TokenCounts): RecordTokens {
+  const input = inputTotal(counts);
+  const output = outputTotal(counts);
+  return {
+    input,
+    output,
+    cacheRead: counts.cacheRead,
+    cacheWrite: counts.cacheWrite5m + counts.cacheWrite1h,
+    reasoning: counts.reasoning,
+    total: input + output,
+  };
+}
+
+function aboveZero(counts: TokenCounts): Record<string, number> {
+  return Object.fromEntries(
+    TOKEN_KINDS.filter((kind) => counts[kind] > 0).map((kind) => [kind, counts[kind]]),
+  );
+}
+
+function clip(text: string | null): string | null {
+  return text === null || text.length <= MAX_TEXT_LENGTH ? text : text.slice(0, MAX_TEXT_LENGTH);
+}

@@ -1,0 +1,143 @@
+/** The LLM APIs that are known by their path. An API keeps the name of who invented its shape. */
+import type { ApiRoute } from "../contract/filter.ts";
+
+type Options = Partial<Pick<ApiRoute, "method" | "stream" | "includeUsage">>;
+
+/**
+ * includeUsage is set only where OpenAI's `stream_options` is part of the API: others answer 400
+ * or 422 to a field that they do not know.
+ */
+const route = (api: string, errorShape: string, path: string, options: Options = {}): ApiRoute => ({
+  api,
+  path,
+  errorShape,
+  includeUsage: false,
+  ...options,
+});
+const openai = (api: string, path: string, options?: Options) =>
+  route(`openai.${api}`, "openai", path, options);
+const gemini = (api: string, path: string, options?: Options) =>
+  route(`gemini.${api}`, "gemini", path, options);
+const bedrock = (api: string, path: string, options?: Options) =>
+  route(`bedrock.${api}`, "bedrock", path, options);
+const cohere = (api: string, path: string, options?: Options) =>
+  route(`cohere.${api}`, "cohere", path, options);
+
+/** APIs that bill nothing. They come first, since other patterns would take their paths too. */
+const COUNTING: ApiRoute[] = [
+  route("anthropic.countTokens", "anthropic", "/messages/count_tokens"),
+  route("anthropic.countTokens", "anthropic", "/models/count-tokens:rawPredict"),
+  openai("countTokens", "/responses/input_tokens"),
+  gemini("countTokens", "/models/{model}:countTokens"),
+  gemini("countTokens", "/tunedModels/{model}:countTokens"),
+  gemini("countTokens", "/models/{model}:computeTokens"),
+  bedrock("countTokens", "/model/{model}/count-tokens"),
+  bedrock("countTokens", "/model/*/{model}/count-tokens"),
+  cohere("countTokens", "/tokenize"),
+  cohere("countTokens", "/detokenize"),
+];
+
+const OPENAI: ApiRoute[] = [
+  openai("chat.completions", "/deployments/{model}/chat/completions", { includeUsage: true }),
+  openai("chat.completions", "/chat/completions", { includeUsage: true }),
+  openai("chat.completions", "/agents/completions"),
+  openai("completions", "/fim/completions"),
+  openai("completions", "/deployments/{model}/completions", { includeUsage: true }),
+  openai("completions", "/engines/{model}/completions", { includeUsage: true }),
+  openai("completions", "/completions", { includeUsage: true }),
+  openai("responses", "/responses"),
+  openai("responses", "/responses/compact"),
+  openai("responses.retrieve", "/responses/*", { method: "GET" }),
+  openai("responses.retrieve", "/responses/*/cancel"),
+  openai("embeddings", "/deployments/{model}/embeddings"),
+  openai("embeddings", "/engines/{model}/embeddings"),
+  openai("embeddings", "/embeddings"),
+  openai("embeddings", "/multimodalembeddings"),
+  openai("embeddings", "/contextualizedembeddings"),
+  openai("images", "/deployments/{model}/images/generations"),
+  openai("images", "/deployments/{model}/images/edits"),
+  openai("images", "/images/generations"),
+  openai("images", "/images/edits"),
+  openai("images", "/images/variations"),
+  openai("audio.transcriptions", "/deployments/{model}/audio/transcriptions"),
+  openai("audio.transcriptions", "/audio/transcriptions"),
+  openai("audio.translations", "/deployments/{model}/audio/translations"),
+  openai("audio.translations", "/audio/translations"),
+  openai("audio.speech", "/deployments/{model}/audio/speech"),
+  openai("audio.speech", "/audio/speech"),
+  openai("chat.completions", "/serving-endpoints/{model}/invocations"),
+  openai("chat.completions", "/endpoints/{model}/invocations"),
+];
+
+const ANTHROPIC: ApiRoute[] = [
+  route("anthropic.messages", "anthropic", "/v1/messages"),
+  route("anthropic.messages", "anthropic", "/anthropic/messages"),
+  route("anthropic.messages", "anthropic", "/publishers/anthropic/models/{model}:rawPredict"),
+  route("anthropic.messages", "anthropic", "/publishers/anthropic/models/{model}:streamRawPredict", {
+    stream: true,
+  }),
+  route("anthropic.complete", "anthropic", "/v1/complete"),
+];
+
+const GOOGLE: ApiRoute[] = [
+  gemini("generateContent", "/models/{model}:generateContent"),
+  gemini("generateContent", "/models/{model}:streamGenerateContent", { stream: true }),
+  gemini("generateContent", "/tunedModels/{model}:generateContent"),
+  gemini("generateContent", "/tunedModels/{model}:streamGenerateContent", { stream: true }),
+  gemini("generateContent", "/endpoints/{model}:generateContent"),
+  gemini("generateContent", "/endpoints/{model}:streamGenerateContent", { stream: true }),
+  gemini("embedContent", "/models/{model}:embedContent"),
+  gemini("embedContent", "/models/{model}:batchEmbedContents"),
+  gemini("interactions", "/interactions"),
+  gemini("interactions.retrieve", "/interactions/*", { method: "GET" }),
+  route("vertex.predict", "gemini", "/models/{model}:predict"),
+  route("vertex.predict", "gemini", "/endpoints/{model}:predict"),
+  openai("chat.completions", "/models/{model}:rawPredict"),
+  openai("chat.completions", "/models/{model}:streamRawPredict", { stream: true }),
+];
+
+/** An ARN may stand in the path with its "/" unescaped: the second pattern of each pair. */
+const BEDROCK: ApiRoute[] = ["/model/{model}", "/model/*/{model}"].flatMap((model) => [
+  bedrock("converse", `${model}/converse`),
+  bedrock("converse", `${model}/converse-stream`, { stream: true }),
+  bedrock("invoke", `${model}/invoke`),
+  bedrock("invoke", `${model}/invoke-with-response-stream`, { stream: true }),
+]);
+
+const OTHERS: ApiRoute[] = [
+  cohere("chat", "/v1/chat"),
+  cohere("chat", "/v2/chat"),
+  cohere("generate", "/v1/generate"),
+  cohere("embed", "/v1/embed"),
+  cohere("embed", "/v2/embed"),
+  cohere("classify", "/v1/classify"),
+  cohere("rerank", "/rerank"),
+  route("ollama.chat", "ollama", "/api/chat"),
+  route("ollama.generate", "ollama", "/api/generate"),
+  route("ollama.embed", "ollama", "/api/embed"),
+  route("ollama.embed", "ollama", "/api/embeddings"),
+  route("watsonx.generation", "openai", "/generation/text"),
+  route("watsonx.generation", "openai", "/generation/text_stream", { stream: true }),
+  route("watsonx.generation", "openai", "/text/generation"),
+  route("watsonx.generation", "openai", "/text/generation_stream", { stream: true }),
+  openai("chat.completions", "/text/chat"),
+  openai("chat.completions", "/text/chat_stream", { stream: true }),
+  route("dashscope.generation", "openai", "/aigc/text-generation/generation"),
+  route("dashscope.generation", "openai", "/aigc/multimodal-generation/generation"),
+  route("mistral.conversations", "openai", "/v1/conversations"),
+  route("mistral.conversations", "openai", "/v1/conversations/*"),
+  route("mistral.ocr", "openai", "/v1/ocr"),
+];
+
+/** All routes, in the order in which they are tried. */
+export const API_ROUTES: ApiRoute[] = [
+  ...COUNTING,
+  ...OPENAI,
+  ...ANTHROPIC,
+  ...GOOGLE,
+  ...BEDROCK,
+  ...OTHERS,
+];
+
+/** APIs that the provider answers for nothing. */
+export const UNCHARGED_APIS: ReadonlySet<string> = new Set(COUNTING.map(({ api }) => api));

@@ -1,0 +1,75 @@
+/** What an exchange used where its provider does not say: from bytes, and never nothing. */
+import type { Ratios } from "../estimate/ratios.ts";
+import type { Capture } from "./capture.ts";
+import { inputTotal, noTokens, outputTotal, type TokenCounts } from "./normal-form.ts";
+import type { Reading } from "./reading.ts";
+
+/** Bytes of a body that the filter could not read, for each byte of text that is in it. */
+const OPAQUE_STREAM_FACTOR = 8;
+const OPAQUE_BODY_FACTOR = 2;
+/** Speech has about 2.5 words a second, of 6 bytes. */
+const SPOKEN_BYTES_PER_SECOND = 15;
+
+/** APIs that give no output tokens. */
+const NO_OUTPUT = new Set([
+  "openai.embeddings",
+  "openai.audio.speech",
+  "gemini.embedContent",
+  "vertex.predict",
+  "cohere.embed",
+  "cohere.rerank",
+  "cohere.classify",
+  "ollama.embed",
+]);
+const SPEECH_TO_TEXT = new Set(["openai.audio.transcriptions", "openai.audio.translations"]);
+
+export interface Estimated {
+  tokens: TokenCounts;
+  otherUnits: Record<string, number>;
+}
+
+/**
+ * Estimates what is missing. What a reading that is not the last word says is a lower bound, and
+ * its input counts as it is where it is known.
+ */
+export function estimateUsage(
+  capture: Capture,
+  reading: Reading | null,
+  ratios: Ratios,
+  model: string | null,
+): Estimated {
+  const { llm } = capture.record;
+  const tokens = { ...(reading?.tokens ?? noTokens()) };
+  const otherUnits = { ...reading?.otherUnits };
+  if (SPEECH_TO_TEXT.has(capture.api)) {
+    // The request is sound: its bytes say nothing of tokens.
+    const seconds = Math.ceil(capture.textBytes / SPOKEN_BYTES_PER_SECOND);
+    otherUnits.audio_seconds = Math.max(1, otherUnits.audio_seconds ?? seconds);
+  }
+  const inputKnown = reading?.inputKnown === true || SPEECH_TO_TEXT.has(capture.api);
+  const inputEstimate = inputKnown ? 0 : ratios.inputTokens(model, llm.inputBytes);
+  tokens.inputText += Math.max(0, inputEstimate - inputTotal(tokens));
+  const outputEstimate = Math.min(estimatedOutput(capture, ratios, model), outputLimit(capture));
+  tokens.outputText += Math.max(0, outputEstimate - outputTotal(tokens));
+  if (inputTotal(tokens) + outputTotal(tokens) === 0) tokens.inputText = 1;
+  return { tokens, otherUnits };
+}
+
+function estimatedOutput(capture: Capture, ratios: Ratios, model: string | null): number {
+  const { record, api } = capture;
+  if (capture.textBytes > 0) return ratios.outputTokens(model, capture.textBytes);
+  if (NO_OUTPUT.has(api) || record.status === 0) return 0;
+  const bytes = record.responseBytes ?? 0;
+  if (record.framing === "opaque") {
+    const factor = capture.streamed ? OPAQUE_STREAM_FACTOR : OPAQUE_BODY_FACTOR;
+    return ratios.outputTokens(model, bytes / factor);
+  }
+  // Something came, with no text in it: a beginning, or a call of a tool.
+  return bytes > 0 || (record.events ?? 0) > 0 ? 1 : 0;
+}
+
+/** The request's own limit bounds what can have come. */
+function outputLimit({ record: { llm } }: Capture): number {
+  if (llm.maxOutputTokens === null) return Number.MAX_SAFE_INTEGER;
+  return Math.max(1, llm.maxOutputTokens * Math.max(1, llm.choices));
+}

@@ -1,0 +1,64 @@
+/** Reading counts out of raw usage objects, where nothing can be trusted to be what it should. */
+
+export type RawObject = Record<string, unknown>;
+
+/** A plain JSON object; arrays and null are none. */
+export function isObject(value: unknown): value is RawObject {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+/** A count: an integer from 0 to 2^53 − 1. */
+export function isCount(value: unknown): value is number {
+  return typeof value === "number" && Number.isSafeInteger(value) && value >= 0;
+}
+
+/** The value at a dotted path of own keys; undefined where there is none, or null. */
+export function valueAt(raw: unknown, path: string): unknown {
+  let value: unknown = raw;
+  for (const key of path.split(".")) {
+    if (!isObject(value) || !Object.hasOwn(value, key)) return undefined;
+    value = value[key];
+  }
+  return value ?? undefined;
+}
+
+/** Reads the figures of one usage object and remembers whether one of them was malformed. */
+export interface Figures {
+  /** A figure that the total rests on: the first of the paths that is there. */
+  main(...paths: string[]): number | undefined;
+  /** A part of a figure: the largest that makes sense, 0 where there is none. */
+  part(...paths: string[]): number;
+  /** Some main figure was there and is no count. */
+  readonly malformed: boolean;
+}
+
+export function figuresOf(raw: unknown): Figures {
+  let malformed = false;
+  return {
+    main(...paths) {
+      const value = paths.map((path) => valueAt(raw, path)).find((found) => found !== undefined);
+      if (value === undefined || isCount(value)) return value;
+      malformed = true;
+      return undefined;
+    },
+    part(...paths) {
+      return Math.max(0, ...paths.map((path) => valueAt(raw, path)).filter(isCount));
+    },
+    get malformed() {
+      return malformed;
+    },
+  };
+}
+
+/** Tokens by modality, e.g. `[{"modality":"AUDIO","tokenCount":250}]`, names in upper case. */
+export function byModality(list: unknown, countKey: string): Map<string, number> {
+  const counts = new Map<string, number>();
+  for (const entry of Array.isArray(list) ? list : []) {
+    const modality = valueAt(entry, "modality");
+    const count = valueAt(entry, countKey);
+    if (typeof modality !== "string" || !isCount(count)) continue;
+    const name = modality.toUpperCase();
+    counts.set(name, (counts.get(name) ?? 0) + count);
+  }
+  return counts;
+}

@@ -1,0 +1,121 @@
+/**
+ * Anthropic Messages. `input_tokens` excludes cache reads and writes. In a stream `message_start`
+ * has the first figures and `message_delta` is cumulative: what it holds replaces, what it leaves
+ * out stays.
+ */
+import type { Capture } from "../capture.ts";
+import { type Figures, figuresOf, isCount, isObject, type RawObject, valueAt } from "../figures.ts";
+import { noTokens, type TokenCounts } from "../normal-form.ts";
+import { emptyReading, type Reading } from "../reading.ts";
+
+const START_POINTER = "/message/usage";
+
+/** Reads Anthropic's usage; `objects` are those of its shape, in the order seen. */
+export function readAnthropic(
+  capture: Capture,
+  objects: { pointer: string; value: RawObject }[],
+): Reading {
+  const starts = objects.filter(({ pointer }) => pointer === START_POINTER);
+  const later = objects.filter(({ pointer }) => pointer !== START_POINTER);
+  const merged = overlay([...starts, ...later].map(({ value }) => value));
+  const figures = figuresOf(merged);
+  const executed = executedIterations(merged);
+  const tokens = executed ?? tokensOf(figures);
+  const ended = later.length > 0 && (capture.finished || capture.record.outcome === "ok");
+  return {
+    ...emptyReading(),
+    tokens,
+    otherUnits: serverToolUnits(merged),
+    serviceTier: text(valueAt(merged, "service_tier")),
+    extraLines: extraLines(merged),
+    model: fallbackModel(merged),
+    final: ended && !figures.malformed && figures.main("output_tokens") !== undefined,
+    inputKnown: figures.main("input_tokens") !== undefined,
+  };
+}
+
+/** Later values replace earlier ones, null and absent ones do not. */
+function overlay(values: RawObject[]): RawObject {
+  const merged: RawObject = {};
+  for (const value of values) {
+    for (const [key, field] of Object.entries(value)) {
+      if (field !== null) Object.defineProperty(merged, key, fieldOf(field));
+    }
+  }
+  return merged;
+}
+
+/** Own and plain even where the key is `__proto__`. */
+function fieldOf(value: unknown): PropertyDescriptor {
+  return { value, enumerable: true, configurable: true, writable: true };
+}
+
+function tokensOf(figures: Figures): TokenCounts {
+  const split1h = figures.part("cache_creation.ephemeral_1h_input_tokens");
+  const split5m = figures.part("cache_creation.ephemeral_5m_input_tokens");
+  const cacheWrite = figures.main("cache_creation_input_tokens") ?? split1h + split5m;
+  // A delta's total comes without its split: who cached for 1 h only goes on to do so.
+  const cacheWrite1h = split5m === 0 && split1h > 0 ? cacheWrite : Math.min(split1h, cacheWrite);
+  const output = figures.main("output_tokens") ?? 0;
+  const reasoning = Math.min(figures.part("output_tokens_details.thinking_tokens"), output);
+  return {
+    ...noTokens(),
+    inputText: figures.main("input_tokens") ?? 0,
+    cacheRead: figures.main("cache_read_input_tokens") ?? 0,
+    cacheWrite5m: cacheWrite - cacheWrite1h,
+    cacheWrite1h,
+    outputText: output - reasoning,
+    reasoning,
+  };
+}
+
+/** Kinds of iteration that are the answer's own model at work. */
+const EXECUTED = new Set(["message", "compaction"]);
+const FALLBACK = "fallback_message";
+
+function iterationsOf(usage: RawObject): RawObject[] {
+  const list = valueAt(usage, "iterations");
+  return Array.isArray(list) ? list.filter(isObject) : [];
+}
+
+/** With a compaction the totals leave it out: then the sum of the iterations is what was used. */
+function executedIterations(usage: RawObject): TokenCounts | null {
+  const iterations = iterationsOf(usage).filter(({ type }) => EXECUTED.has(String(type)));
+  if (!iterations.some(({ type }) => type === "compaction")) return null;
+  const sum = noTokens();
+  for (const iteration of iterations) {
+    const tokens = tokensOf(figuresOf(iteration));
+    for (const kind of Object.keys(sum) as (keyof TokenCounts)[]) sum[kind] += tokens[kind];
+  }
+  const thinking = figuresOf(usage).part("output_tokens_details.thinking_tokens");
+  const reasoning = Math.min(Math.max(thinking, sum.reasoning), sum.outputText + sum.reasoning);
+  return { ...sum, outputText: sum.outputText + sum.reasoning - reasoning, reasoning };
+}
+
+/** Iterations of another model, such as an advisor, are not in the totals. */
+function extraLines(usage: RawObject): Reading["extraLines"] {
+  return iterationsOf(usage).flatMap((iteration) => {
+    const { type, model } = iteration;
+    if (typeof model !== "string" || EXECUTED.has(String(type)) || type === FALLBACK) return [];
+    return [{ model, tokens: tokensOf(figuresOf(iteration)) }];
+  });
+}
+
+/** The totals are those of the fallback that served. */
+function fallbackModel(usage: RawObject): string | null {
+  const last = iterationsOf(usage).findLast(({ type }) => type === FALLBACK);
+  return text(last?.model);
+}
+
+/** Requests to server tools: web_search_requests, web_fetch_requests and those to come. */
+function serverToolUnits(usage: RawObject): Record<string, number> {
+  const uses = valueAt(usage, "server_tool_use");
+  if (!isObject(uses)) return {};
+  return Object.fromEntries(
+    Object.entries(uses).filter(([name, uses]) => /_requests$/.test(name) && isCount(uses) && uses > 0),
+  ) as Record<string, number>;
+}
+
+function text(value: unknown): string | null {
+  return typeof value === "string" && value !== "" ? value : null;
+}

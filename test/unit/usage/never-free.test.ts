@@ -1,0 +1,200 @@
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { createRatios } from "../../../limitador-bridge/estimate/ratios.ts";
+import { CAPTURE } from "../../../limitador-bridge/usage/capture-pointers.ts";
+import { interpretUsage } from "../../../limitador-bridge/usage/interpret.ts";
+import { inputTotal, outputTotal } from "../../../limitador-bridge/usage/normal-form.ts";
+import { CHAT, figures, interpret, MESSAGES, record, streamed, whole } from "./exchanges.ts";
+
+const request = { model: "gpt-4o", messages: [{ role: "user", content: "x".repeat(300) }] };
+/** Of `request`: its bytes without the JSON around, by the ratio to start with. */
+const ESTIMATED_INPUT = 55;
+const answer = (usage: unknown) => ({
+  object: "chat.completion",
+  model: "gpt-4o",
+  choices: [{ message: { content: "x".repeat(90) }, finish_reason: "stop" }],
+  usage,
+});
+
+describe("never free", () => {
+  test.each([
+    ["null", null],
+    ["absent", undefined],
+    ["empty", {}],
+    ["text", { prompt_tokens: "10", completion_tokens: "5" }],
+    ["negative", { prompt_tokens: -10, completion_tokens: -5 }],
+    ["fractions", { prompt_tokens: 10.5, completion_tokens: 5.5 }],
+    ["beyond 2^53", { prompt_tokens: 2 ** 60, completion_tokens: 1e300 }],
+  ])("usage that is %s is estimated", (_, usage) => {
+    expect(figures(interpret(whole(answer(usage), { request })))).toEqual({
+      source: "estimated",
+      inputText: ESTIMATED_INPUT,
+      outputText: 20,
+    });
+  });
+
+  test("what is well-formed of a malformed usage is the least", () => {
+    const usage = { prompt_tokens: 1000, completion_tokens: -1 };
+    expect(figures(interpret(whole(answer(usage), { request })))).toEqual({
+      source: "estimated",
+      inputText: 1000,
+      outputText: 20,
+    });
+  });
+
+  test("a cut stream is its input and the text that was seen", () => {
+    const events = [{ model: "gpt-4o", choices: [{ delta: { content: "x".repeat(45) } }] }];
+    const usage = interpret(streamed(events, { request, outcome: "client_disconnect" }));
+    expect(usage.reason).toBe("cut_short");
+    expect(figures(usage)).toEqual({
+      source: "estimated",
+      inputText: ESTIMATED_INPUT,
+      outputText: 10,
+    });
+  });
+
+  test("an error after output began is charged, before it is not", () => {
+    const error = { error: { message: "failed", code: "server_error" } };
+    const begun = [{ choices: [{ delta: { content: "Hello" } }] }, error];
+    expect(interpret(streamed(begun, { request })).source).toBe("estimated");
+    expect(interpret(streamed([error], { request }))).toMatchObject({
+      source: "none",
+      reason: "error_in_body",
+    });
+  });
+
+  test("an answer that cannot be read is charged by its size", () => {
+    const body = record("\u0001\u0002".repeat(45), "application/octet-stream", { request });
+    const usage = interpret(body);
+    expect(usage.reason).toBe("body_unreadable");
+    expect(figures(usage)).toEqual({
+      source: "estimated",
+      inputText: ESTIMATED_INPUT,
+      outputText: 10,
+    });
+  });
+
+  test("the request's own limit bounds the estimate", () => {
+    const limited = { ...request, max_tokens: 3, n: 2 };
+    expect(interpret(whole(answer(null), { request: limited })).tokens.outputText).toBe(6);
+  });
+
+  test("embeddings have no output", () => {
+    const body = { embeddings: [{ values: [0.1] }] };
+    const path = "/v1beta/models/gemini-embedding-001:batchEmbedContents";
+    expect(figures(interpret(whole(body, { path, request })))).toEqual({
+      source: "estimated",
+      inputText: ESTIMATED_INPUT,
+    });
+  });
+});
+
+describe("free of charge", () => {
+  const usage = { prompt_tokens: 10, completion_tokens: 5 };
+
+  test.each([400, 401, 404, 429, 500, 503])("status %i, whatever it carries", (status) => {
+    expect(interpret(whole(answer(usage), { status }))).toMatchObject({
+      source: "none",
+      reason: "error_status",
+    });
+  });
+
+  test.each([
+    "/v1/messages/count_tokens",
+    "/v1/responses/input_tokens",
+    "/v1beta/models/gemini-2.5-flash:countTokens",
+    "/model/anthropic.claude-sonnet-4-20250514-v1%3A0/count-tokens",
+    "/v1/tokenize",
+  ])("counting tokens at %s", (path) => {
+    expect(interpret(whole({ input_tokens: 14 }, { path }))).toMatchObject({
+      source: "none",
+      reason: "uncharged_endpoint",
+    });
+  });
+
+  test("no response began: charged only where the client left", () => {
+    const sent = { ...record("", "application/json", { request }), status: 0, framing: "none" as const };
+    expect(figures(interpret({ ...sent, outcome: "client_disconnect" }))).toEqual({
+      source: "estimated",
+      inputText: ESTIMATED_INPUT,
+    });
+    expect(interpret({ ...sent, outcome: "upstream_error" }).reason).toBe("no_response");
+    expect(interpret({ ...sent, outcome: "client_disconnect", forwarded: false })).toMatchObject({
+      source: "none",
+      reason: "not_forwarded",
+    });
+  });
+});
+
+describe("truncation after every event", () => {
+  const words = "The quick brown fox jumps over the lazy dog and runs away. ".split(" ");
+  const text = (at: number) => ({
+    type: "content_block_delta",
+    delta: { type: "text_delta", text: ` ${words[at % words.length]}` },
+  });
+  const events = [
+    { type: "message_start", message: { model: "claude", usage: { input_tokens: 20, output_tokens: 1 } } },
+    ...Array.from({ length: 60 }, (_, at) => text(at)),
+    { type: "message_delta", delta: { stop_reason: "end_turn" }, usage: { output_tokens: 60 } },
+  ];
+
+  test("estimated, above zero, and never far over the full answer", () => {
+    for (let kept = 1; kept < events.length; kept++) {
+      const usage = interpret(streamed(events.slice(0, kept), { path: MESSAGES }));
+      const total = inputTotal(usage.tokens) + outputTotal(usage.tokens);
+      expect(usage.source).toBe("estimated");
+      expect(total).toBeGreaterThan(0);
+      expect(total).toBeLessThanOrEqual(80 * 1.25);
+    }
+  });
+});
+
+describe("garbage", () => {
+  const ratios = createRatios();
+  const sane = (settlement: unknown) => {
+    const usage = interpretUsage(settlement as Parameters<typeof interpretUsage>[0], ratios);
+    const lines = [usage.tokens, ...usage.extraLines.map(({ tokens }) => tokens)];
+    const counts = [...lines.flatMap(Object.values), ...Object.values(usage.otherUnits)];
+    expect(counts.every((count) => Number.isSafeInteger(count) && count >= 0)).toBe(true);
+    const total = inputTotal(usage.tokens) + outputTotal(usage.tokens);
+    if (usage.source === "none") expect(total).toBe(0);
+    if (usage.source === "estimated") expect(total).toBeGreaterThan(0);
+  };
+  const base = whole(answer({ prompt_tokens: 1, completion_tokens: 1 }), { path: CHAT });
+
+  test("any usage objects, at any pointer", () => {
+    const number = fc.oneof(fc.nat(), fc.double(), fc.maxSafeInteger(), fc.constant(2 ** 60));
+    const names = [
+      "prompt_tokens", "completion_tokens", "total_tokens", "input_tokens", "output_tokens",
+      "cache_read_input_tokens", "cache_creation_input_tokens", "inputTokens", "outputTokens",
+      "promptTokenCount", "candidatesTokenCount", "billed_units", "seconds", "iterations",
+      "prompt_tokens_details", "__proto__", "constructor", "cost", "cost_in_usd_ticks",
+    ];
+    const value = fc.oneof(number, fc.jsonValue());
+    const usage = fc.dictionary(fc.constantFrom(...names), value);
+    const pointer = fc.constantFrom(...CAPTURE.response.usage);
+    const seen = fc.array(fc.tuple(pointer, fc.oneof(usage, fc.jsonValue())), { maxLength: 6 });
+    fc.assert(
+      fc.property(seen, fc.boolean(), (list, stream) => {
+        sane({
+          ...base,
+          framing: stream ? "sse" : "json",
+          usage: list.map(([, each]) => each),
+          usagePointers: list.map(([at]) => at),
+        });
+      }),
+      { numRuns: 3000 },
+    );
+  });
+
+  test("any facts and texts", () => {
+    const facts = fc.dictionary(fc.constantFrom(...CAPTURE.response.facts), fc.jsonValue());
+    const text = fc.dictionary(fc.constantFrom(...CAPTURE.response.text), fc.nat());
+    fc.assert(
+      fc.property(facts, text, (known, counts) => {
+        sane({ ...base, usage: [], usagePointers: [], facts: known, text: counts });
+      }),
+      { numRuns: 2000 },
+    );
+  });
+});
