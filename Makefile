@@ -62,7 +62,7 @@ generate: $(SERVICE) ## Write the files that are generated from code (policies/s
 	@node dist/policy/write-schemas.js
 
 corpus: setup build ## Replay recorded exchanges from DIR= through Envoy and print a table
-	@node --version >/dev/null && DIR="$(DIR)" $(BIN)/vitest run --config test/corpus.config.ts
+	@DIR="$(DIR)" $(BIN)/vitest run --config test/corpus.config.ts
 
 clean: ## Remove all that was made
 	rm -rf build dist node_modules .tools data bench/results coverage

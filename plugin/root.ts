@@ -1,9 +1,9 @@
 import {
+  callStatus,
   Body,
   bodyBytes,
   handedLength,
   handedPtr,
-  HeaderMap,
   log,
   LogLevel,
   nextShared,
@@ -12,7 +12,6 @@ import {
   propertyText,
   setEffectiveContext,
   setTickPeriod,
-  status as callStatus,
 } from "./abi/host";
 import { release, Utf8 } from "./abi/memory";
 import { Circuit } from "./circuit";
@@ -29,7 +28,7 @@ const PROBE_MS: i64 = 250;
 const MAX_CONFIG_BYTES = 4 * 1024 * 1024;
 
 const WORKER_KEY = new Utf8("tollgate.worker");
-const NODE_ID = new Utf8("node\0id");
+const NODE_ID = new Utf8("xds\0node\0id");
 
 /** One plugin configuration in one worker: what all its streams share. */
 export class Root {
@@ -100,7 +99,7 @@ export class Root {
       setEffectiveContext(this.id);
       return;
     }
-    const status = headers == 0 ? 0 : callStatus(HeaderMap.CallResponse);
+    const status = callStatus(headers);
     const now = nowMs();
     if (this.queue.isMine(token)) {
       if (status == 0) this.circuit.fail();

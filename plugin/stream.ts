@@ -1,4 +1,5 @@
 import {
+  callStatus,
   Action,
   Body,
   bodyBytes,
@@ -12,7 +13,6 @@ import {
   removeHeader,
   replaceHeaderText,
   setEffectiveContext,
-  status as callStatus,
 } from "./abi/host";
 import { release, Utf8 } from "./abi/memory";
 import { writeAdmit, writeLlm } from "./admission/admit-call";
@@ -47,7 +47,7 @@ const enum Phase {
 /** Bodies are read in pieces of this size, so that a large one never lies in wasm memory whole. */
 const SLICE_BYTES = 64 * 1024;
 /** A body that comes this soon after its headers were let go had been held back by the host. */
-const AT_ONCE_MS: i64 = 20;
+const AT_ONCE_MS: i64 = 2;
 
 const ACCEPT_ENCODING = new Utf8("accept-encoding");
 const CONTENT_LENGTH = new Utf8("content-length");
@@ -219,9 +219,7 @@ export class Stream {
 
   private ask(): Action {
     const exchange = this.exchange as Exchange;
-    scratch.reset();
-    writeLlm(this.match, this.scan, scratch);
-    exchange.llm = new Bytes(scratch.ptr, scratch.length);
+    this.writeDownLlm();
     if (this.root.circuit.isOpen) return this.unanswered();
     writeAdmit(exchange.id, exchange.attributes, exchange.llm, scratch);
     const token = this.root.service.admit(scratch.ptr, scratch.length);
@@ -236,10 +234,16 @@ export class Stream {
     return Action.Pause;
   }
 
+  private writeDownLlm(): void {
+    scratch.reset();
+    writeLlm(this.match, this.scan, scratch);
+    (this.exchange as Exchange).llm = new Bytes(scratch.ptr, scratch.length);
+  }
+
   /** The answer to the admit call; headers 0: none came. */
   onAdmitAnswer(headers: i32, length: i32): void {
     if (this.phase != Phase.Asking) return;
-    const status = headers == 0 ? 0 : callStatus(HeaderMap.CallResponse);
+    const status = callStatus(headers);
     let answer: Answer | null = null;
     if (status == 200 && bodyBytes(Body.CallResponse, 0, length)) {
       const ptr = handedPtr;
@@ -267,6 +271,7 @@ export class Stream {
     const failOpen = config === null ? this.root.configuration.failOpen : config.failOpen;
     if (failOpen) {
       this.begin();
+      this.writeDownLlm();
       return this.forward(null);
     }
     this.refuse(
@@ -322,7 +327,7 @@ export class Stream {
   private rewriteBody(answer: Answer | null, exchange: Exchange): void {
     const scan = this.scan;
     const match = this.match;
-    if (scan === null || scan.rootStart < 0 || !this.lengthIsFree) return;
+    if (scan === null || !scan.isObject || !this.lengthIsFree) return;
     const edits = new BodyEdits();
     const addUsage = match !== null && match.route.includeUsage && scan.stream && !scan.includeUsage;
     if (addUsage) edits.includeUsage(scan);
@@ -364,7 +369,7 @@ export class Stream {
 
   onResponseTrailers(): void {
     const exchange = this.exchange;
-    if (exchange !== null) exchange.complete = true;
+    if (exchange !== null) exchange.responseTrailers();
   }
 
   /** The stream is over, however it ended. Settles every exchange that was asked or let go. */

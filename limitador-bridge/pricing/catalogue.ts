@@ -127,7 +127,10 @@ function compileEntry(provider: string, model: string, price: ModelPrice): Price
     match: model,
     provider,
     rates: ratesAt(price, null, model),
-    contextTiers: tiers.map((start) => ({ aboveTokens: start, rates: ratesAt(price, start, model) })),
+    contextTiers: tiers.map((start) => ({
+      aboveTokens: start,
+      rates: ratesAt(price, start, model),
+    })),
     serviceTiers: factorsOf(provider),
     perUnit: unitPrices(price),
     validFromMs: null,

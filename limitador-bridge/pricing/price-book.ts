@@ -55,8 +55,7 @@ export function createPriceBook({ catalogue, tables }: PriceBookParts): PriceBoo
   const find: PriceBook["find"] = (model, provider, timeMs) =>
     model === null
       ? null
-      : (findInTables(entries, model, provider, timeMs) ??
-        catalogue.find(model, provider, timeMs));
+      : (findInTables(entries, model, provider, timeMs) ?? catalogue.find(model, provider, timeMs));
   return {
     find,
     price(model, provider, usage, timeMs) {
@@ -100,8 +99,10 @@ function isBefore(a: number[], b: number[]): boolean {
 }
 
 function isValid({ validFromMs, validUntilMs }: PriceEntry, timeMs: number): boolean {
-  return (validFromMs === null || timeMs >= validFromMs) &&
-    (validUntilMs === null || timeMs < validUntilMs);
+  return (
+    (validFromMs === null || timeMs >= validFromMs) &&
+    (validUntilMs === null || timeMs < validUntilMs)
+  );
 }
 
 function validity({ validFromMs, validUntilMs }: PriceEntry): (number | null)[] {

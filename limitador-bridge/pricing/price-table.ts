@@ -1,4 +1,5 @@
 /** PriceTable documents (tollgate.dev/v1alpha1): checked as a whole, compiled into entries. */
+import { valueAt } from "../usage/figures.ts";
 import { exactNanoUsd, MAX_PRICE_USD, parseDecimal } from "./decimal.ts";
 import { type PriceEntry, RATE_KEYS, type Rates, unitName } from "./entry.ts";
 import { FieldReader, type Path, type TableProblem } from "./field-reader.ts";
@@ -64,7 +65,7 @@ function readModel(reader: FieldReader, value: unknown, path: Path): PriceEntry 
   if (model !== null && rates === null && perUnit === null) {
     reader.problem(path, "expected perMillionTokensUSD or perUnitUSD, found neither");
   }
-  if (rates !== null && rates.input === undefined) {
+  if (rates !== null && valueAt(model, "perMillionTokensUSD.input") === undefined) {
     reader.problem(at("perMillionTokensUSD"), "expected a price for input, found none");
   }
   const validFromMs = readTime(reader, field("validFrom"), at("validFrom"));

@@ -73,9 +73,14 @@ const ANTHROPIC: ApiRoute[] = [
   route("anthropic.messages", "anthropic", "/v1/messages"),
   route("anthropic.messages", "anthropic", "/anthropic/messages"),
   route("anthropic.messages", "anthropic", "/publishers/anthropic/models/{model}:rawPredict"),
-  route("anthropic.messages", "anthropic", "/publishers/anthropic/models/{model}:streamRawPredict", {
-    stream: true,
-  }),
+  route(
+    "anthropic.messages",
+    "anthropic",
+    "/publishers/anthropic/models/{model}:streamRawPredict",
+    {
+      stream: true,
+    },
+  ),
   route("anthropic.complete", "anthropic", "/v1/complete"),
 ];
 

@@ -45,9 +45,9 @@ export function readCapture(record: SettlementRecord): Capture {
     usage,
     fact,
     textFact: (pointers) =>
-      pointers.map(fact).find((value) => typeof value === "string" && value !== "") as
+      (pointers.map(fact).find((value) => typeof value === "string" && value !== "") as
         | string
-        | undefined ?? null,
+        | undefined) ?? null,
     streamed: framing === "sse" || framing === "eventstream" || llm.stream,
     finished: record.done === true || FINISH_FACTS.some(isThere),
     failed: ERROR_FACTS.some(isThere),

@@ -7,9 +7,12 @@ export function isObject(value: unknown): value is RawObject {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
-/** A count: an integer from 0 to 2^53 − 1. */
+/** No exchange has so many tokens; below it, sums stay exact. */
+const MAX_COUNT = 1e12;
+
+/** A count: an integer from 0 to 10^12. What is above makes no sense. */
 export function isCount(value: unknown): value is number {
-  return typeof value === "number" && Number.isSafeInteger(value) && value >= 0;
+  return typeof value === "number" && Number.isInteger(value) && value >= 0 && value <= MAX_COUNT;
 }
 
 /** The value at a dotted path of own keys; undefined where there is none, or null. */

@@ -60,9 +60,7 @@ export function noTokens(): TokenCounts {
 
 /** Total input tokens: uncached, cached and cache writes. */
 export function inputTotal(t: TokenCounts): number {
-  return (
-    t.inputText + t.inputAudio + t.inputImage + t.cacheRead + t.cacheWrite5m + t.cacheWrite1h
-  );
+  return t.inputText + t.inputAudio + t.inputImage + t.cacheRead + t.cacheWrite5m + t.cacheWrite1h;
 }
 
 /** Total output tokens, reasoning included. */

@@ -59,7 +59,10 @@ const INVENTORS: [prefix: string, provider: string][] = [
 ];
 /** Models that their maker serves itself, by names without a "/". */
 const MODELS: [pattern: RegExp, provider: string][] = [
-  [/^((us|eu|apac|global|jp|au|us-gov)\.)?(anthropic|amazon|meta|mistral|openai)\.[a-z]/, "bedrock"],
+  [
+    /^((us|eu|apac|global|jp|au|us-gov)\.)?(anthropic|amazon|meta|mistral|openai)\.[a-z]/,
+    "bedrock",
+  ],
   [/^claude-/, "anthropic"],
   [/^(gpt-(?!oss)|o[134](-|$)|text-embedding-|dall-e-|whisper-|tts-|chatgpt-)/, "openai"],
   [/^gemini-/, "gemini"],

@@ -124,6 +124,16 @@ export function removeHeader(map: HeaderMap, name: usize, length: i32): void {
   abi.proxy_remove_header_map_value(map, name, length);
 }
 
+/**
+ * The status of the answer to an HTTP call, 0 where none came: the call was reset (0 headers), or
+ * Envoy answered in the service's place (503 refused, 504 too late), as the service itself says 503
+ * when it is overloaded.
+ */
+export function callStatus(headers: i32): i32 {
+  const value = headers == 0 ? 0 : status(HeaderMap.CallResponse);
+  return value == 503 || value == 504 ? 0 : value;
+}
+
 /** The :status of a header map; 0 when absent. */
 export function status(map: HeaderMap): i32 {
   if (!header(map, STATUS)) return 0;

@@ -36,6 +36,9 @@ export class RequestScan extends JsonSink {
   usageEnd: i32 = 0;
   scannedBytes: i32 = 0;
 
+  /** Offset of the first byte that is not white space. */
+  private firstByte: i32 = -1;
+  private documents: i32 = 0;
   private scanner!: JsonScanner;
   private fields: FieldPointers;
   private modelRank: i32 = UNSET;
@@ -52,6 +55,10 @@ export class RequestScan extends JsonSink {
   }
 
   push(ptr: usize, length: i32): void {
+    for (let i = 0; this.firstByte < 0 && i < length; i++) {
+      const byte = load<u8>(ptr + <usize>i);
+      if (byte != 0x20 && (byte < 0x09 || byte > 0x0d)) this.firstByte = this.scannedBytes + i;
+    }
     this.scanner.push(ptr, length);
     this.scannedBytes += length;
   }
@@ -70,6 +77,11 @@ export class RequestScan extends JsonSink {
       out.jsonValue(changetype<usize>(this.bodyValues[i]), this.bodyValues[i].byteLength);
     }
     out.byte(0x7d);
+  }
+
+  /** The body is one whole JSON object, so it can be rewritten by offsets. */
+  get isObject(): bool {
+    return this.rootStart >= 0 && this.rootStart == this.firstByte && this.documents == 1;
   }
 
   get hasBody(): bool {
@@ -144,7 +156,9 @@ export class RequestScan extends JsonSink {
 
   override onText(id: i32, bytes: i32): void {}
 
-  override onDocument(valid: bool): void {}
+  override onDocument(valid: bool): void {
+    this.documents += valid ? 1 : 2;
+  }
 
   private keepBody(pointer: string, ptr: usize, length: i32): void {
     const copy = new ArrayBuffer(length);

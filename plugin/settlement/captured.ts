@@ -20,6 +20,18 @@ export class Bytes {
     memory.copy(changetype<usize>(this.buffer), ptr, length);
   }
 
+  /** Adds bytes at the end. */
+  append(ptr: usize, length: i32): void {
+    const total = this.length + length;
+    if (total > this.buffer.byteLength) {
+      const grown = new ArrayBuffer(max(total, this.buffer.byteLength * 2));
+      memory.copy(changetype<usize>(grown), this.ptr, this.length);
+      this.buffer = grown;
+    }
+    memory.copy(this.ptr + <usize>this.length, ptr, length);
+    this.length = total;
+  }
+
   @inline
   get ptr(): usize {
     return changetype<usize>(this.buffer);

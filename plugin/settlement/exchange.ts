@@ -20,17 +20,21 @@ import { ByteWriter } from "../scan/json-write";
 import { Bytes } from "./captured";
 import { Ending, writeRecord } from "./record";
 import { ResponseCapture } from "./response-capture";
-import { UsageChunkRemover } from "./usage-chunk-remover";
+import { out as clientBytes, UsageChunkRemover } from "./usage-chunk-remover";
 
 const SLICE_BYTES = 64 * 1024;
 /** Envoy's response flag DownstreamConnectionTermination. */
 const FLAG_DOWNSTREAM_TERMINATION: i64 = 0x4000;
+/** response.code_details of every response that the upstream gave. */
+const VIA_UPSTREAM = "via_upstream";
 
 const CONTENT_TYPE = new Utf8("content-type");
 const CONTENT_ENCODING = new Utf8("content-encoding");
 const CONTENT_LENGTH = new Utf8("content-length");
 const CODE_DETAILS = new Utf8("response\0code_details");
 const FLAGS = new Utf8("response\0flags");
+
+const kept = new ByteWriter();
 
 /** A metered exchange from its admission to its settlement. */
 export class Exchange {
@@ -84,7 +88,8 @@ export class Exchange {
 
   private keepHeaders(config: FilterConfig): void {
     if (config.responseHeaders.length == 0) return;
-    const out = new ByteWriter();
+    const out = kept;
+    out.reset();
     out.byte(0x7b);
     for (let i = 0; i < config.responseHeaders.length; i++) {
       const name = config.responseHeaders[i];
@@ -119,8 +124,15 @@ export class Exchange {
     if (remover === null) return;
     if (endOfStream) remover.flush();
     if (remover.changed) {
-      replaceBodyStart(Body.Response, length, remover.out.ptr, remover.out.length);
+      replaceBodyStart(Body.Response, length, clientBytes.ptr, clientBytes.length);
     }
+  }
+
+  /** The body is over; what an SSE stream left unfinished cannot be sent any more. */
+  responseTrailers(): void {
+    this.complete = true;
+    const capture = this.capture;
+    if (capture !== null) capture.end();
   }
 
   /** Writes the settlement of this exchange, which is over, to `out`. */
@@ -144,6 +156,10 @@ export class Exchange {
   }
 
   private outcome(details: string, capture: ResponseCapture | null): string {
+    // Envoy's own answer in the upstream's place: no connection, no answer in time.
+    if (this.complete && this.forwarded && details != "" && details != VIA_UPSTREAM) {
+      return "upstream_error";
+    }
     if (this.complete) return capture !== null && capture.unfinished ? "truncated" : "ok";
     const flags = propertyInt(FLAGS);
     const byClient =

@@ -6,6 +6,8 @@ import { SseScanner, SseSink } from "../scan/sse-scanner";
 import { CapturedFacts, CapturedUsage } from "./captured";
 import { UsageChunkRemover } from "./usage-chunk-remover";
 
+const BYTE_ORDER_MARK = memory.data<u8>([0xef, 0xbb, 0xbf]);
+
 /** How a response body is read; the names that settlements carry are in `framingName`. */
 export const enum Framing {
   None = 0,
@@ -49,6 +51,8 @@ export class ResponseCapture extends JsonSink {
   private choicesEmpty: bool = false;
   private choicesFull: bool = false;
   private usageSeen: bool = false;
+  /** Bytes of a byte order mark that came before the framing was known. */
+  private markBytes: i32 = 0;
 
   constructor(config: FilterConfig) {
     super();
@@ -113,20 +117,28 @@ export class ResponseCapture extends JsonSink {
    * JSON errors as text/event-stream. A field line of SSE never begins with a brace or bracket.
    */
   private decide(ptr: usize, length: i32): void {
+    let markBytes = 0;
     for (let i = 0; i < length; i++) {
       const byte = load<u8>(ptr + <usize>i);
       if (byte == 0x20 || byte == 0x0a || byte == 0x0d || byte == 0x09) continue;
-      if (byte == 0xef || byte == 0xbb || byte == 0xbf) continue;
+      if (byte == 0xef || byte == 0xbb || byte == 0xbf) {
+        markBytes++;
+        continue;
+      }
       if (byte == 0x7b || byte == 0x5b) {
         this.framing = Framing.Json;
       } else if (byte == 0x64 || byte == 0x65 || byte == 0x3a || byte == 0x69 || byte == 0x72) {
         this.framing = Framing.Sse;
-        this.sse = new SseScanner(this.json, new SseEvents(this));
+        const sse = new SseScanner(this.json, new SseEvents(this));
+        this.sse = sse;
+        // The part of a byte order mark that came in earlier pieces.
+        sse.push(BYTE_ORDER_MARK, min(this.markBytes, 3));
       } else {
         this.framing = Framing.Opaque;
       }
       return;
     }
+    this.markBytes += markBytes;
   }
 
   /** An SSE event is complete; `end`: offset after it in the slice. */

@@ -1,9 +1,13 @@
 import { ByteWriter } from "../scan/json-write";
+import { Bytes } from "./captured";
 
 /** A usage chunk is a few hundred bytes; what is longer is something else and is let go. */
 const MAX_HELD_BYTES = 16 * 1024;
 /** "data: {" */
 const SHORTEST_PREFIX = 7;
+
+/** Of all removers: what goes to the client instead of the bytes of the callback under way. */
+export const out = new ByteWriter();
 
 /**
  * Takes the usage chunk, which the filter asked for and the client did not, out of an SSE stream.
@@ -14,12 +18,10 @@ const SHORTEST_PREFIX = 7;
  *            sent            sent or dropped   held, until it cannot be a usage chunk
  */
 export class UsageChunkRemover {
-  /** What goes to the client instead of the bytes of this callback. */
-  out: ByteWriter = new ByteWriter();
   /** Does `out` differ from what came in? */
   changed: bool = false;
 
-  private held: ByteWriter = new ByteWriter();
+  private held: Bytes = new Bytes(0, 0);
   private slice: usize = 0;
   private sliceLength: i32 = 0;
   private eventStart: i32 = 0;
@@ -28,7 +30,7 @@ export class UsageChunkRemover {
 
   /** Starts on the bytes of a new callback. */
   beginCallback(): void {
-    this.out.reset();
+    out.reset();
     this.changed = this.held.length > 0;
   }
 
@@ -41,7 +43,7 @@ export class UsageChunkRemover {
   /** The slice begins with the LF of a CRLF that ended the event before. */
   trailingLf(): void {
     if (this.lastDropped) this.changed = true;
-    else this.out.raw(this.slice, 1);
+    else out.raw(this.slice, 1);
     this.eventStart = 1;
   }
 
@@ -51,10 +53,10 @@ export class UsageChunkRemover {
     if (drop) {
       this.changed = true;
     } else {
-      this.out.raw(this.held.ptr, this.held.length);
-      this.out.raw(this.slice + <usize>this.eventStart, end - this.eventStart);
+      out.raw(this.held.ptr, this.held.length);
+      out.raw(this.slice + <usize>this.eventStart, end - this.eventStart);
     }
-    this.held.reset();
+    this.held.length = 0;
     this.eventStart = end;
     this.released = false;
     this.lastDropped = drop;
@@ -65,7 +67,7 @@ export class UsageChunkRemover {
     const rest = this.sliceLength - this.eventStart;
     if (rest <= 0) return;
     const bytes = this.slice + <usize>this.eventStart;
-    this.held.raw(bytes, rest);
+    this.held.append(bytes, rest);
     if (this.released || decided || !this.couldBeUsageChunk()) {
       this.released = true;
       this.flush();
@@ -76,8 +78,8 @@ export class UsageChunkRemover {
 
   /** The stream is over: what is held goes out. */
   flush(): void {
-    this.out.raw(this.held.ptr, this.held.length);
-    this.held.reset();
+    out.raw(this.held.ptr, this.held.length);
+    this.held.length = 0;
   }
 
   private couldBeUsageChunk(): bool {

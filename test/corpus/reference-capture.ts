@@ -2,7 +2,11 @@
  * What the filter has to capture, done the plain way: whole bodies, full parsers, the pointer
  * lists applied to every document. Its records are what settlements are tested with.
  */
-import type { ApiRoute, LlmRequest, SettlementRecord } from "../../limitador-bridge/contract/filter.ts";
+import type {
+  ApiRoute,
+  LlmRequest,
+  SettlementRecord,
+} from "../../limitador-bridge/contract/filter.ts";
 import { CAPTURE } from "../../limitador-bridge/usage/capture-pointers.ts";
 import { splitDocuments } from "./documents.ts";
 
@@ -95,7 +99,9 @@ function factsIn(documents: unknown[]): Record<string, unknown> {
   const facts: Record<string, unknown> = {};
   for (const document of documents) {
     for (const pointer of CAPTURE.response.facts) {
-      const value = valuesAt(document, pointer).findLast((each) => each !== null && !isNested(each));
+      const value = valuesAt(document, pointer).findLast(
+        (each) => each !== null && !isNested(each),
+      );
       if (value !== undefined) facts[pointer] = value;
     }
   }

@@ -112,7 +112,9 @@ function serverToolUnits(usage: RawObject): Record<string, number> {
   const uses = valueAt(usage, "server_tool_use");
   if (!isObject(uses)) return {};
   return Object.fromEntries(
-    Object.entries(uses).filter(([name, uses]) => /_requests$/.test(name) && isCount(uses) && uses > 0),
+    Object.entries(uses).filter(
+      ([name, uses]) => /_requests$/.test(name) && isCount(uses) && uses > 0,
+    ),
   ) as Record<string, number>;
 }
 

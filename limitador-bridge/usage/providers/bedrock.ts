@@ -2,8 +2,9 @@
  * Amazon Bedrock. Converse and the invocation metrics exclude cached tokens from the input; every
  * model's invocation has the same counts in headers.
  */
-import { BEDROCK_HEADERS } from "../capture-pointers.ts";
+
 import type { Capture } from "../capture.ts";
+import { BEDROCK_HEADERS } from "../capture-pointers.ts";
 import { type Figures, figuresOf, isCount, type RawObject, valueAt } from "../figures.ts";
 import { noTokens } from "../normal-form.ts";
 import { emptyReading, type Reading } from "../reading.ts";
@@ -27,7 +28,9 @@ export function readConverse(objects: { value: RawObject }[]): Reading {
       outputText: output ?? 0,
     },
     // Embeddings and reranking have no output.
-    final: input !== undefined && (output !== undefined || value.totalTokens === input) &&
+    final:
+      input !== undefined &&
+      (output !== undefined || value.totalTokens === input) &&
       !figures.malformed,
     inputKnown: input !== undefined,
   };
@@ -65,7 +68,12 @@ export function readBedrockHeaders(capture: Capture): Reading | null {
     Object.entries(BEDROCK_HEADERS).map(([key, name]) => [key, count(name)]),
   );
   if (value.input === undefined && value.output === undefined) return null;
-  const names = { input: "input", output: "output", cacheRead: "cacheRead", cacheWrite: "cacheWrite" };
+  const names = {
+    input: "input",
+    output: "output",
+    cacheRead: "cacheRead",
+    cacheWrite: "cacheWrite",
+  };
   return fromCounts(figuresOf(value), names);
 }
 

@@ -26,7 +26,9 @@ const FIGURES = [
 /** Reads `usageMetadata`. */
 export function readGemini(capture: Capture, objects: { value: RawObject }[]): Reading {
   const values = objects.map(({ value }) => value);
-  const counted = values.findLast((value) => FIGURES.some((name) => valueAt(value, name) !== undefined));
+  const counted = values.findLast((value) =>
+    FIGURES.some((name) => valueAt(value, name) !== undefined),
+  );
   const value = counted ?? {};
   const figures = figuresOf(value);
   const toolUse = figures.main("toolUsePromptTokenCount") ?? 0;

@@ -15,7 +15,9 @@ const NOT_FINISHED = "not_finished";
 
 /** Reads counts that are facts; null where there are none. */
 export function readLooseFigures(capture: Capture): Reading | null {
-  return readOllama(capture) ?? readWatsonx(capture) ?? readOf(capture, TITAN) ?? readOf(capture, LLAMA);
+  return (
+    readOllama(capture) ?? readWatsonx(capture) ?? readOf(capture, TITAN) ?? readOf(capture, LLAMA)
+  );
 }
 
 /**

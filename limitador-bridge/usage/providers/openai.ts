@@ -40,7 +40,11 @@ const REASONING = [
 ];
 const details = (direction: "input" | "output", part: string) =>
   direction === "input"
-    ? [`prompt_tokens_details.${part}`, `input_tokens_details.${part}`, `input_token_details.${part}`]
+    ? [
+        `prompt_tokens_details.${part}`,
+        `input_tokens_details.${part}`,
+        `input_token_details.${part}`,
+      ]
     : [
         `completion_tokens_details.${part}`,
         `output_tokens_details.${part}`,
@@ -88,7 +92,9 @@ export function readOpenai(
 function lastWord(objects: { pointer: string; value: RawObject }[]): RawObject {
   const own = objects.filter(({ pointer }) => pointer !== "/x_groq/usage");
   const list = (own.length > 0 ? own : objects).map(({ value }) => value);
-  const full = list.findLast((value) => Object.values(value).some((field) => isCount(field) && field > 0));
+  const full = list.findLast((value) =>
+    Object.values(value).some((field) => isCount(field) && field > 0),
+  );
   return full ?? list.at(-1) ?? {};
 }
 
@@ -140,8 +146,7 @@ function outputOf(
   if (dialect.hiddenReasoning && rest > said) return rest;
   if (reasoning === 0) return said;
   const sum = said + reasoning;
-  const excluded =
-    reasoning > said || rest === sum || (dialect.reasoningExcluded && rest !== said);
+  const excluded = reasoning > said || rest === sum || (dialect.reasoningExcluded && rest !== said);
   return excluded ? sum : said;
 }
 

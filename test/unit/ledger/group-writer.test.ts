@@ -41,7 +41,7 @@ function open() {
 const settled = { state: "settled", atMs: 1 } as const;
 const turn = () => new Promise((resolve) => setImmediate(resolve));
 
-test("what comes while a batch is written goes together in the next, as it is by then", async () => {
+test("what comes while a batch is written goes together in the next", async () => {
   const { writer, writes, used } = open();
   used.set("k", "1");
   writer.counterChanged("k");
@@ -72,7 +72,7 @@ test("what comes while a batch is written goes together in the next, as it is by
   await Promise.all([second, third]);
 });
 
-test("a write that fails is told, stays staged, and is made good by the next that works", async () => {
+test("a write that fails is told, stays staged, and is made good by the next", async () => {
   const { writer, writes } = open();
   writer.put("e!a", "settled");
   writer.put("r!a", "old");

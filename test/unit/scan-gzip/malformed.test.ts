@@ -98,7 +98,7 @@ describe.each(formats)("%s", (_, deflate, inflateSync, headerBytes) => {
     expect(unexpected).toEqual([]);
     expect(Math.min(...Object.values(endings))).toBeGreaterThan(5);
     expect(gzip.memoryBytes()).toBe(memoryBytes);
-  });
+  }, 60_000);
 });
 
 test("random bytes end as they do with Node", () => {

@@ -25,6 +25,7 @@ spec:
 
 let build = "";
 let dir = "";
+const dirs: string[] = [];
 const children: ChildProcess[] = [];
 
 beforeAll(() => {
@@ -44,7 +45,7 @@ beforeAll(() => {
 
 afterEach(() => {
   for (const child of children.splice(0)) child.kill("SIGKILL");
-  rmSync(dir, { recursive: true, force: true });
+  for (const each of dirs.splice(0)) rmSync(each, { recursive: true, force: true });
 });
 
 afterAll(() => rmSync(build, { recursive: true, force: true }));
@@ -54,10 +55,11 @@ interface Ended {
   stderr: string;
 }
 
-/** A service of its own folder; `policyText` is what its one policy file says. */
+/** A service in a new folder with one policy file; with no text, in the last folder again. */
 function run(policyText: string, env: Record<string, string> = {}) {
-  if (dir === "" || policyText !== "") {
+  if (policyText !== "") {
     dir = mkdtempSync(join(tmpdir(), "tollgate-main-"));
+    dirs.push(dir);
     mkdirSync(join(dir, "policies"));
     writeFileSync(join(dir, "policies/llm.yaml"), policyText);
   }

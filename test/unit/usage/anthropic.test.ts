@@ -68,8 +68,18 @@ describe("Anthropic messages", () => {
           output_tokens: 2,
           iterations: [
             { type: "message", input_tokens: 10, output_tokens: 2 },
-            { type: "advisor_message", model: "claude-opus-4-8", input_tokens: 70, output_tokens: 8 },
-            { type: "fallback_message", model: "claude-haiku-4-5", input_tokens: 10, output_tokens: 2 },
+            {
+              type: "advisor_message",
+              model: "claude-opus-4-8",
+              input_tokens: 70,
+              output_tokens: 8,
+            },
+            {
+              type: "fallback_message",
+              model: "claude-haiku-4-5",
+              input_tokens: 10,
+              output_tokens: 2,
+            },
           ],
         }),
         given,
@@ -139,7 +149,10 @@ describe("Anthropic streams", () => {
   });
 
   test("cut: the input of the start is known, the output is what was seen", () => {
-    const events = [start({ input_tokens: 313, cache_read_input_tokens: 50, output_tokens: 1 }), text(90)];
+    const events = [
+      start({ input_tokens: 313, cache_read_input_tokens: 50, output_tokens: 1 }),
+      text(90),
+    ];
     const usage = interpret(streamed(events, { ...given, outcome: "client_disconnect" }));
     expect(usage.reason).toBe("usage_incomplete");
     expect(figures(usage)).toEqual({
@@ -161,8 +174,12 @@ describe("Anthropic streams", () => {
 
   test("caching for an hour goes on in a delta that does not say so", () => {
     const events = [
-      start({ input_tokens: 1, cache_creation_input_tokens: 10, output_tokens: 1,
-        cache_creation: { ephemeral_5m_input_tokens: 0, ephemeral_1h_input_tokens: 10 } }),
+      start({
+        input_tokens: 1,
+        cache_creation_input_tokens: 10,
+        output_tokens: 1,
+        cache_creation: { ephemeral_5m_input_tokens: 0, ephemeral_1h_input_tokens: 10 },
+      }),
       delta({ cache_creation_input_tokens: 30, output_tokens: 2 }),
     ];
     expect(interpret(streamed(events, given)).tokens.cacheWrite1h).toBe(30);

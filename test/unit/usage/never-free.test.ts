@@ -8,7 +8,7 @@ import { CHAT, figures, interpret, MESSAGES, record, streamed, whole } from "./e
 
 const request = { model: "gpt-4o", messages: [{ role: "user", content: "x".repeat(300) }] };
 /** Of `request`: its bytes without the JSON around, by the ratio to start with. */
-const ESTIMATED_INPUT = 55;
+const ESTIMATED_INPUT = 54;
 const answer = (usage: unknown) => ({
   object: "chat.completion",
   model: "gpt-4o",
@@ -113,7 +113,11 @@ describe("free of charge", () => {
   });
 
   test("no response began: charged only where the client left", () => {
-    const sent = { ...record("", "application/json", { request }), status: 0, framing: "none" as const };
+    const sent = {
+      ...record("", "application/json", { request }),
+      status: 0,
+      framing: "none" as const,
+    };
     expect(figures(interpret({ ...sent, outcome: "client_disconnect" }))).toEqual({
       source: "estimated",
       inputText: ESTIMATED_INPUT,
@@ -133,7 +137,10 @@ describe("truncation after every event", () => {
     delta: { type: "text_delta", text: ` ${words[at % words.length]}` },
   });
   const events = [
-    { type: "message_start", message: { model: "claude", usage: { input_tokens: 20, output_tokens: 1 } } },
+    {
+      type: "message_start",
+      message: { model: "claude", usage: { input_tokens: 20, output_tokens: 1 } },
+    },
     ...Array.from({ length: 60 }, (_, at) => text(at)),
     { type: "message_delta", delta: { stop_reason: "end_turn" }, usage: { output_tokens: 60 } },
   ];
@@ -165,10 +172,25 @@ describe("garbage", () => {
   test("any usage objects, at any pointer", () => {
     const number = fc.oneof(fc.nat(), fc.double(), fc.maxSafeInteger(), fc.constant(2 ** 60));
     const names = [
-      "prompt_tokens", "completion_tokens", "total_tokens", "input_tokens", "output_tokens",
-      "cache_read_input_tokens", "cache_creation_input_tokens", "inputTokens", "outputTokens",
-      "promptTokenCount", "candidatesTokenCount", "billed_units", "seconds", "iterations",
-      "prompt_tokens_details", "__proto__", "constructor", "cost", "cost_in_usd_ticks",
+      "prompt_tokens",
+      "completion_tokens",
+      "total_tokens",
+      "input_tokens",
+      "output_tokens",
+      "cache_read_input_tokens",
+      "cache_creation_input_tokens",
+      "inputTokens",
+      "outputTokens",
+      "promptTokenCount",
+      "candidatesTokenCount",
+      "billed_units",
+      "seconds",
+      "iterations",
+      "prompt_tokens_details",
+      "__proto__",
+      "constructor",
+      "cost",
+      "cost_in_usd_ticks",
     ];
     const value = fc.oneof(number, fc.jsonValue());
     const usage = fc.dictionary(fc.constantFrom(...names), value);

@@ -39,28 +39,68 @@ describe("OpenAI chat completions", () => {
   });
 
   test.each([
-    ["xAI excludes reasoning from the completion", { prompt_tokens: 12, completion_tokens: 2,
-      total_tokens: 354, num_sources_used: 0, completion_tokens_details: { reasoning_tokens: 340 } },
-      { inputText: 12, outputText: 2, reasoning: 340 }],
-    ["reasoning within the completion stays within it", { prompt_tokens: 12, completion_tokens: 342,
-      total_tokens: 354, completion_tokens_details: { reasoning_tokens: 340 } },
-      { inputText: 12, outputText: 2, reasoning: 340 }],
-    ["more cached tokens than prompt tokens are beside them", { prompt_tokens: 5,
-      completion_tokens: 1, prompt_tokens_details: { cached_tokens: 50 } },
-      { inputText: 5, cacheRead: 50, outputText: 1 }],
-    ["a total that counts cache tokens on top puts them beside the prompt", { prompt_tokens: 500,
-      completion_tokens: 1, total_tokens: 601, cache_read_input_tokens: 100 },
-      { inputText: 500, cacheRead: 100, outputText: 1 }],
-    ["DeepSeek's cache hits", { prompt_tokens: 30, completion_tokens: 1, total_tokens: 31,
-      prompt_cache_hit_tokens: 20, prompt_cache_miss_tokens: 10 },
-      { inputText: 10, cacheRead: 20, outputText: 1 }],
-    ["Mistral's cached tokens", { prompt_tokens: 30, completion_tokens: 1, total_tokens: 31,
-      num_cached_tokens: 29 }, { inputText: 1, cacheRead: 29, outputText: 1 }],
-    ["a missing completion is the rest of the total", { prompt_tokens: 30, total_tokens: 37 },
-      { inputText: 30, outputText: 7 }],
-    ["an explicit zero stays zero", { prompt_tokens: 0, completion_tokens: 0, total_tokens: 0 }, {}],
-    ["a total that is only wrong changes nothing", { prompt_tokens: 7, completion_tokens: 3,
-      total_tokens: 99 }, { inputText: 7, outputText: 3 }],
+    [
+      "xAI excludes reasoning from the completion",
+      {
+        prompt_tokens: 12,
+        completion_tokens: 2,
+        total_tokens: 354,
+        num_sources_used: 0,
+        completion_tokens_details: { reasoning_tokens: 340 },
+      },
+      { inputText: 12, outputText: 2, reasoning: 340 },
+    ],
+    [
+      "reasoning within the completion stays within it",
+      {
+        prompt_tokens: 12,
+        completion_tokens: 342,
+        total_tokens: 354,
+        completion_tokens_details: { reasoning_tokens: 340 },
+      },
+      { inputText: 12, outputText: 2, reasoning: 340 },
+    ],
+    [
+      "more cached tokens than prompt tokens are beside them",
+      { prompt_tokens: 5, completion_tokens: 1, prompt_tokens_details: { cached_tokens: 50 } },
+      { inputText: 5, cacheRead: 50, outputText: 1 },
+    ],
+    [
+      "a total that counts cache tokens on top puts them beside the prompt",
+      { prompt_tokens: 500, completion_tokens: 1, total_tokens: 601, cache_read_input_tokens: 100 },
+      { inputText: 500, cacheRead: 100, outputText: 1 },
+    ],
+    [
+      "DeepSeek's cache hits",
+      {
+        prompt_tokens: 30,
+        completion_tokens: 1,
+        total_tokens: 31,
+        prompt_cache_hit_tokens: 20,
+        prompt_cache_miss_tokens: 10,
+      },
+      { inputText: 10, cacheRead: 20, outputText: 1 },
+    ],
+    [
+      "Mistral's cached tokens",
+      { prompt_tokens: 30, completion_tokens: 1, total_tokens: 31, num_cached_tokens: 29 },
+      { inputText: 1, cacheRead: 29, outputText: 1 },
+    ],
+    [
+      "a missing completion is the rest of the total",
+      { prompt_tokens: 30, total_tokens: 37 },
+      { inputText: 30, outputText: 7 },
+    ],
+    [
+      "an explicit zero stays zero",
+      { prompt_tokens: 0, completion_tokens: 0, total_tokens: 0 },
+      {},
+    ],
+    [
+      "a total that is only wrong changes nothing",
+      { prompt_tokens: 7, completion_tokens: 3, total_tokens: 99 },
+      { inputText: 7, outputText: 3 },
+    ],
   ])("%s", (_, usage, expected) => {
     expect(figures(interpret(whole(answer(usage))))).toEqual({ source: "reported", ...expected });
   });
@@ -101,8 +141,11 @@ describe("OpenAI chat completions", () => {
   });
 
   test("searches that OpenRouter made are counted", () => {
-    const usage = { prompt_tokens: 1, completion_tokens: 1,
-      server_tool_use_details: { web_search_requests: 2 } };
+    const usage = {
+      prompt_tokens: 1,
+      completion_tokens: 1,
+      server_tool_use_details: { web_search_requests: 2 },
+    };
     expect(interpret(whole(answer(usage))).otherUnits).toEqual({ web_search_requests: 2 });
   });
 });
@@ -114,8 +157,12 @@ describe("OpenAI chat completion streams", () => {
     choices: [{ delta: { content }, finish_reason: finish }],
     usage,
   });
-  const last = { object: "chat.completion.chunk", model: "gpt-4o", choices: [],
-    usage: { prompt_tokens: 10, completion_tokens: 5, total_tokens: 15 } };
+  const last = {
+    object: "chat.completion.chunk",
+    model: "gpt-4o",
+    choices: [],
+    usage: { prompt_tokens: 10, completion_tokens: 5, total_tokens: 15 },
+  };
 
   test("the usage chunk is the last word", () => {
     const events = [chunk("Hi"), chunk(" there", null, "stop"), last, "[DONE]"];
@@ -128,7 +175,10 @@ describe("OpenAI chat completion streams", () => {
 
   test("Groq's usage stands in x_groq", () => {
     const usage = { prompt_tokens: 18, completion_tokens: 73, total_tokens: 91 };
-    const events = [chunk("Hi"), { choices: [{ finish_reason: "stop" }], x_groq: { id: "r", usage } }];
+    const events = [
+      chunk("Hi"),
+      { choices: [{ finish_reason: "stop" }], x_groq: { id: "r", usage } },
+    ];
     const got = interpret(streamed(events));
     expect(got.provider).toBe("groq");
     expect(figures(got)).toEqual({ source: "reported", inputText: 18, outputText: 73 });
@@ -152,8 +202,11 @@ describe("OpenAI chat completion streams", () => {
 
   test("zeros in every chunk do not undo the figures", () => {
     const zero = { prompt_tokens: 0, completion_tokens: 0 };
-    const events = [chunk("a", zero), chunk("", { prompt_tokens: 9, completion_tokens: 4 }, "stop"),
-      chunk("", zero)];
+    const events = [
+      chunk("a", zero),
+      chunk("", { prompt_tokens: 9, completion_tokens: 4 }, "stop"),
+      chunk("", zero),
+    ];
     expect(figures(interpret(streamed(events)))).toEqual({
       source: "reported",
       inputText: 9,
@@ -162,8 +215,12 @@ describe("OpenAI chat completion streams", () => {
   });
 
   test("the same reasoning under two names is counted once", () => {
-    const delta = { reasoning: "12345678", reasoning_content: "12345678",
-      reasoning_details: [{ text: "12345678" }], content: "9" };
+    const delta = {
+      reasoning: "12345678",
+      reasoning_content: "12345678",
+      reasoning_details: [{ text: "12345678" }],
+      content: "9",
+    };
     const usage = interpret(streamed([{ choices: [{ delta }] }]));
     expect(usage.tokens.outputText).toBe(2);
   });
@@ -178,8 +235,13 @@ describe("OpenAI chat completion streams", () => {
 });
 
 describe("OpenAI responses", () => {
-  const usage = { input_tokens: 40, input_tokens_details: { cached_tokens: 12 }, output_tokens: 20,
-    output_tokens_details: { reasoning_tokens: 8 }, total_tokens: 60 };
+  const usage = {
+    input_tokens: 40,
+    input_tokens_details: { cached_tokens: 12 },
+    output_tokens: 20,
+    output_tokens_details: { reasoning_tokens: 8 },
+    total_tokens: 60,
+  };
   const expected = { inputText: 28, cacheRead: 12, outputText: 12, reasoning: 8 };
 
   test("whole and streamed", () => {
@@ -207,18 +269,32 @@ describe("OpenAI responses", () => {
   });
 
   test("tools that report their own usage", () => {
-    const image = { input_tokens: 10, output_tokens: 90, output_tokens_details: { image_tokens: 90 } };
-    const body = { model: "gpt-5", usage,
-      tool_usage: { image_gen: image, web_search: { num_requests: 3 } } };
+    const image = {
+      input_tokens: 10,
+      output_tokens: 90,
+      output_tokens_details: { image_tokens: 90 },
+    };
+    const body = {
+      model: "gpt-5",
+      usage,
+      tool_usage: { image_gen: image, web_search: { num_requests: 3 } },
+    };
     const got = interpret(whole(body, { path: RESPONSES }));
     expect(got.otherUnits).toEqual({ web_search_requests: 3 });
-    expect(got.extraLines.map(({ model, tokens }) => [model, tokens.inputText, tokens.outputImage]))
-      .toEqual([["gpt-image-1", 10, 90]]);
+    expect(
+      got.extraLines.map(({ model, tokens }) => [model, tokens.inputText, tokens.outputImage]),
+    ).toEqual([["gpt-image-1", 10, 90]]);
   });
 
   test("in the background: estimated at first, settled under one key when it is fetched", () => {
-    const queued = { id: "resp_1", object: "response", status: "queued", background: true,
-      model: "gpt-4o", usage: null };
+    const queued = {
+      id: "resp_1",
+      object: "response",
+      status: "queued",
+      background: true,
+      model: "gpt-4o",
+      usage: null,
+    };
     const request = { model: "gpt-4o", input: "x".repeat(200), background: true };
     const created = interpret(whole(queued, { path: RESPONSES, request }));
     expect(created).toMatchObject({ source: "estimated", reason: "deferred", settleKey: "resp_1" });
@@ -229,50 +305,9 @@ describe("OpenAI responses", () => {
     const done = { ...queued, status: "completed", usage };
     expect(interpret(whole(done, get))).toMatchObject({ source: "reported", settleKey: "resp_1" });
     const foreground = { ...done, background: false };
-    expect(interpret(whole(foreground, get))).toMatchObject({ source: "none", reason: "retrieved" });
-  });
-});
-
-describe("media", () => {
-  test("transcriptions by duration, by tokens, and where nothing is said", () => {
-    const path = "/v1/audio/transcriptions";
-    const timed = { text: "Hello", usage: { type: "duration", seconds: 37 } };
-    const byTime = interpret(whole(timed, { path }));
-    expect([figures(byTime), byTime.otherUnits]).toEqual([{ source: "reported" }, { audio_seconds: 37 }]);
-    const counted = { text: "Hello", usage: { type: "tokens", input_tokens: 14, output_tokens: 5,
-      input_token_details: { text_tokens: 2, audio_tokens: 12 }, total_tokens: 19 } };
-    expect(figures(interpret(whole(counted, { path })))).toEqual({
-      source: "reported",
-      inputText: 2,
-      inputAudio: 12,
-      outputText: 5,
-    });
-    const verbose = interpret(whole({ text: "Hello", duration: 8.2 }, { path }));
-    expect([verbose.source, verbose.otherUnits]).toEqual(["reported", { audio_seconds: 9 }]);
-    const bare = interpret(whole({ text: "x".repeat(150) }, { path }));
-    expect([bare.source, bare.otherUnits]).toEqual(["estimated", { audio_seconds: 10 }]);
-  });
-
-  test("images by the piece, or by tokens", () => {
-    const path = "/v1/images/generations";
-    const request = { model: "dall-e-2", prompt: "a cat", n: 3 };
-    const bare = interpret(whole({ created: 1, data: [{ url: "u" }] }, { path, request }));
-    expect([figures(bare), bare.otherUnits]).toEqual([{ source: "reported" }, { images: 3 }]);
-    const usage = { input_tokens: 13, output_tokens: 272, total_tokens: 285,
-      input_tokens_details: { text_tokens: 10, image_tokens: 3 } };
-    expect(figures(interpret(whole({ data: [], usage }, { path })))).toEqual({
-      source: "reported",
-      inputText: 10,
-      inputImage: 3,
-      outputImage: 272,
-    });
-  });
-
-  test("an image request that failed costs nothing", () => {
-    const body = { error: { message: "no", code: "content_policy" } };
-    expect(interpret(whole(body, { path: "/v1/images/generations" }))).toMatchObject({
+    expect(interpret(whole(foreground, get))).toMatchObject({
       source: "none",
-      reason: "error_in_body",
+      reason: "retrieved",
     });
   });
 });

@@ -40,18 +40,29 @@ describe("Gemini", () => {
       outputImage: 5,
       reasoning: 30,
     });
-    expect(usage).toMatchObject({ provider: "gemini", serviceTier: "flex", model: "gemini-2.5-pro" });
+    expect(usage).toMatchObject({
+      provider: "gemini",
+      serviceTier: "flex",
+      model: "gemini-2.5-pro",
+    });
   });
 
   const chunk = (usageMetadata: unknown, finishReason?: string) => ({
     candidates: [{ content: { parts: [{ text: "Hello" }] }, finishReason }],
     usageMetadata,
   });
-  const counts = (candidates: number) => ({ promptTokenCount: 9, candidatesTokenCount: candidates });
+  const counts = (candidates: number) => ({
+    promptTokenCount: 9,
+    candidatesTokenCount: candidates,
+  });
 
   test("of a stream the last chunk wins, and only its end makes it final", () => {
-    const events = [chunk({ trafficType: "ON_DEMAND" }), chunk(counts(5)), chunk(counts(23), "STOP")];
-    const ended = interpret(streamed(events, { path: GEMINI_STREAM }));
+    const events = [
+      chunk({ trafficType: "ON_DEMAND" }),
+      chunk(counts(5)),
+      chunk(counts(23), "STOP"),
+    ];
+    const ended = interpret(streamed(events, { path: GEMINI_STREAM, request: { contents: [] } }));
     expect(figures(ended)).toEqual({ source: "reported", inputText: 9, outputText: 23 });
     expect(ended.model).toBe("gemini-2.5-pro");
     const cut = interpret(streamed(events.slice(0, 2), { path: GEMINI_STREAM }));
@@ -69,8 +80,10 @@ describe("Gemini", () => {
   });
 
   test("a blocked prompt is billed as it says", () => {
-    const body = { promptFeedback: { blockReason: "SAFETY" },
-      usageMetadata: { promptTokenCount: 9, totalTokenCount: 9 } };
+    const body = {
+      promptFeedback: { blockReason: "SAFETY" },
+      usageMetadata: { promptTokenCount: 9, totalTokenCount: 9 },
+    };
     expect(figures(interpret(whole(body, { path: GEMINI })))).toEqual({
       source: "reported",
       inputText: 9,
@@ -78,13 +91,20 @@ describe("Gemini", () => {
   });
 
   test("interactions", () => {
-    const usage = { total_input_tokens: 10, total_tool_use_tokens: 4, total_cached_tokens: 2,
-      total_output_tokens: 29, total_thought_tokens: 174 };
+    const usage = {
+      total_input_tokens: 10,
+      total_tool_use_tokens: 4,
+      total_cached_tokens: 2,
+      total_output_tokens: 29,
+      total_thought_tokens: 174,
+    };
     const events = [
       { event_type: "interaction.created", interaction: { status: "in_progress" } },
       { event_type: "step.delta", delta: { type: "text", text: "Madrid" } },
-      { event_type: "interaction.completed",
-        interaction: { status: "completed", model: "gemini-2.5-flash", usage } },
+      {
+        event_type: "interaction.completed",
+        interaction: { status: "completed", model: "gemini-2.5-flash", usage },
+      },
     ];
     const got = interpret(streamed(events, { path: "/v1beta/interactions" }));
     expect(figures(got)).toEqual({
@@ -116,9 +136,19 @@ describe("Gemini", () => {
 
 describe("Bedrock", () => {
   test("Converse excludes cached tokens", () => {
-    const usage = { inputTokens: 16, outputTokens: 9, totalTokens: 2512, cacheReadInputTokens: 100,
-      cacheWriteInputTokens: 2387, cacheDetails: [{ ttl: "1h", inputTokens: 387 }] };
-    const body = { output: { message: { content: [{ text: "Hi" }] } }, stopReason: "end_turn", usage };
+    const usage = {
+      inputTokens: 16,
+      outputTokens: 9,
+      totalTokens: 2512,
+      cacheReadInputTokens: 100,
+      cacheWriteInputTokens: 2387,
+      cacheDetails: [{ ttl: "1h", inputTokens: 387 }],
+    };
+    const body = {
+      output: { message: { content: [{ text: "Hi" }] } },
+      stopReason: "end_turn",
+      usage,
+    };
     const got = interpret(whole(body, { path: `${CLAUDE_ON_BEDROCK}/converse`, request: {} }));
     expect(figures(got)).toEqual({
       source: "reported",
@@ -167,8 +197,11 @@ describe("Bedrock", () => {
 
 describe("Cohere", () => {
   test("billed units count, tokens do not", () => {
-    const usage = { billed_units: { input_tokens: 12, output_tokens: 7 },
-      tokens: { input_tokens: 507, output_tokens: 10 }, cached_tokens: 448 };
+    const usage = {
+      billed_units: { input_tokens: 12, output_tokens: 7 },
+      tokens: { input_tokens: 507, output_tokens: 10 },
+      cached_tokens: 448,
+    };
     const expected = { source: "reported", inputText: 12, outputText: 7 };
     const body = { message: { content: [{ type: "text", text: "Hi" }] }, usage };
     expect(figures(interpret(whole(body, { path: "/v2/chat" })))).toEqual(expected);
@@ -180,9 +213,15 @@ describe("Cohere", () => {
   });
 
   test("reranking is billed by searches", () => {
-    const body = { results: [], meta: { billed_units: { search_units: 1 }, tokens: { input_tokens: 9 } } };
+    const body = {
+      results: [],
+      meta: { billed_units: { search_units: 1 }, tokens: { input_tokens: 9 } },
+    };
     const usage = interpret(whole(body, { path: "/v2/rerank" }));
-    expect([figures(usage), usage.otherUnits]).toEqual([{ source: "reported" }, { search_units: 1 }]);
+    expect([figures(usage), usage.otherUnits]).toEqual([
+      { source: "reported" },
+      { search_units: 1 },
+    ]);
     expect(usage.provider).toBe("cohere");
   });
 });
@@ -209,7 +248,12 @@ describe("counts that stand alone", () => {
 
   test("watsonx is final when it says that it stopped", () => {
     const results = (stop: string) => [
-      { generated_text: "the sky", generated_token_count: 2, input_token_count: 8, stop_reason: stop },
+      {
+        generated_text: "the sky",
+        generated_token_count: 2,
+        input_token_count: 8,
+        stop_reason: stop,
+      },
     ];
     const path = "/ml/v1/text/generation";
     expect(figures(interpret(whole({ results: results("eos_token") }, { path })))).toEqual({

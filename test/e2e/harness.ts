@@ -1,0 +1,184 @@
+/**
+ * Starts Tollgate as a user does: the launcher of `make up`, on free ports, with a store and
+ * policies of its own. What it started is gone after stop(), or stop() fails.
+ */
+import { type ChildProcess, spawn } from "node:child_process";
+import { existsSync } from "node:fs";
+import { cp, mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
+import { childrenOf, isRunning, killAll } from "./processes.ts";
+
+export const PROJECT_ROOT = resolve(fileURLToPath(import.meta.url), "../../..");
+const LAUNCHER = join(PROJECT_ROOT, "dist/cli/tollgate.js");
+const WASM = join(PROJECT_ROOT, "build/tollgate.wasm");
+const READY_DEADLINE_MS = 30_000;
+const STOP_DEADLINE_MS = 25_000;
+
+export interface StackOptions {
+  /** http://host:port; without it the launcher starts its own simulator. */
+  upstream?: string;
+  /** Policy files by name, or a folder whose files are copied. */
+  policies: Record<string, string> | string;
+  /** Default: an embedded store in a temporary folder. */
+  store?: string;
+  env?: Record<string, string>;
+}
+
+export interface Stack {
+  proxyUrl: string;
+  apiUrl: string;
+  adminUrl: string;
+  /** The folder that the policies are read from. */
+  policiesFolder: string;
+  /** Temporary, removed by stop(). */
+  folder: string;
+  servicePid: () => number;
+  envoyPid: () => number;
+  launcherPid: number;
+  /** Everything that was printed so far. */
+  logs: () => string;
+  /** Writes a policy file, new or changed. */
+  writePolicy: (name: string, text: string) => Promise<void>;
+  /** Ctrl-C. Throws when something is still running after it, and ends that. */
+  stop: () => Promise<void>;
+}
+
+/** Starts the launcher and waits for its ready line. Throws with its output if there is none. */
+export async function startStack(options: StackOptions): Promise<Stack> {
+  for (const file of [LAUNCHER, WASM]) {
+    if (!existsSync(file)) throw new Error(`${file} is missing: run make build first`);
+  }
+  const folder = await mkdtemp(join(tmpdir(), "tollgate-e2e-"));
+  const policiesFolder = await makePolicies(folder, options.policies);
+  const ports = await freePorts(4);
+  const [proxyPort, apiPort, adminPort, simulatorPort] = ports.map(String);
+  const child = spawn(process.execPath, [LAUNCHER, "up"], {
+    cwd: PROJECT_ROOT,
+    stdio: ["ignore", "pipe", "pipe"],
+    env: {
+      ...process.env,
+      WORKERS: "2",
+      STORE: options.store ?? `embedded:${join(folder, "store")}`,
+      ...options.env,
+      UPSTREAM: options.upstream ?? "",
+      POLICIES: policiesFolder,
+      PROXY_PORT: proxyPort,
+      API_PORT: apiPort,
+      ENVOY_ADMIN_PORT: adminPort,
+      SIMULATOR_PORT: simulatorPort,
+    },
+  });
+  const output = collect(child);
+  const launcherPid = child.pid ?? 0;
+  const killOnExit = () => killAll([...childrenOf(launcherPid), launcherPid]);
+  process.once("exit", killOnExit);
+  const stop = async () => {
+    try {
+      await stopLauncher(child, output);
+    } finally {
+      process.off("exit", killOnExit);
+      await rm(folder, { recursive: true, force: true });
+    }
+  };
+  try {
+    await readyLine(child, output);
+  } catch (error) {
+    await stop().catch(() => {});
+    throw error;
+  }
+  return {
+    proxyUrl: `http://127.0.0.1:${proxyPort}`,
+    apiUrl: `http://127.0.0.1:${apiPort}`,
+    adminUrl: `http://127.0.0.1:${adminPort}`,
+    policiesFolder,
+    folder,
+    servicePid: () => lastPid(output(), "budget service"),
+    envoyPid: () => lastPid(output(), "envoy"),
+    launcherPid,
+    logs: output,
+    writePolicy: (name, text) => writeFile(join(policiesFolder, name), text),
+    stop,
+  };
+}
+
+/** Ports that were free a moment ago, all different. */
+export async function freePorts(count: number): Promise<number[]> {
+  const servers = await Promise.all(
+    Array.from(
+      { length: count },
+      () =>
+        new Promise<ReturnType<typeof createServer>>((done, fail) => {
+          const server = createServer();
+          server.once("error", fail);
+          server.listen(0, "127.0.0.1", () => done(server));
+        }),
+    ),
+  );
+  const ports = servers.map((server) => (server.address() as { port: number }).port);
+  await Promise.all(servers.map((server) => new Promise((done) => server.close(done))));
+  return ports;
+}
+
+async function makePolicies(
+  folder: string,
+  policies: Record<string, string> | string,
+): Promise<string> {
+  const target = join(folder, "policies");
+  await mkdir(target);
+  if (typeof policies === "string") {
+    await cp(resolve(PROJECT_ROOT, policies), target, { recursive: true });
+  } else {
+    for (const [name, text] of Object.entries(policies)) await writeFile(join(target, name), text);
+  }
+  return target;
+}
+
+function collect(child: ChildProcess): () => string {
+  const parts: string[] = [];
+  for (const stream of [child.stdout, child.stderr]) {
+    stream?.setEncoding("utf8").on("data", (text: string) => parts.push(text));
+  }
+  return () => parts.join("");
+}
+
+async function readyLine(child: ChildProcess, output: () => string): Promise<void> {
+  const until = Date.now() + READY_DEADLINE_MS;
+  while (!/^tollgate is ready/m.test(output())) {
+    if (child.exitCode !== null || child.signalCode !== null) {
+      throw new Error(`the launcher ended before it was ready:\n${output()}`);
+    }
+    if (Date.now() > until) {
+      throw new Error(`not ready after ${READY_DEADLINE_MS} ms:\n${output()}`);
+    }
+    await sleep(20);
+  }
+}
+
+function lastPid(output: string, part: string): number {
+  const found = [...output.matchAll(new RegExp(`^${part} pid (\\d+)`, "gm"))].at(-1);
+  if (found === undefined) throw new Error(`the launcher printed no "${part} pid N" line`);
+  return Number(found[1]);
+}
+
+async function stopLauncher(child: ChildProcess, output: () => string): Promise<void> {
+  const pid = child.pid;
+  if (pid === undefined) return;
+  const parts = childrenOf(pid);
+  const printed = [...output().matchAll(/^.* pid (\d+)/gm)].map((match) => Number(match[1]));
+  const started = [...new Set([...parts, ...printed])];
+  for (const part of started) {
+    if (isRunning(part)) process.kill(part, "SIGCONT");
+  }
+  if (isRunning(pid)) child.kill("SIGINT");
+  const until = Date.now() + STOP_DEADLINE_MS;
+  while (isRunning(pid) && Date.now() < until) await sleep(20);
+  const left = [pid, ...started].filter(isRunning);
+  killAll(left);
+  if (left.length > 0) {
+    throw new Error(`still running after Ctrl-C: ${left.join(", ")}\n${output()}`);
+  }
+}
