@@ -53,28 +53,42 @@ export const enum ResponseField {
 export class FieldPointers {
   set: PointerSet = new PointerSet();
   fields: StaticArray<i32> = new StaticArray<i32>(0);
-  /** Place in the configured list: the lower wins. */
+  /** Place among the pointers of the same field, in the configured order. */
   ranks: StaticArray<i32> = new StaticArray<i32>(0);
   pointers: string[] = [];
   private fieldList: i32[] = [];
-  private rankList: i32[] = [];
 
-  add(pointer: string, kind: PointerKind, field: i32, rank: i32): void {
+  add(pointer: string, kind: PointerKind, field: i32): void {
     const id = this.set.add(pointer, kind);
     if (id != this.fieldList.length) return;
     this.fieldList.push(field);
-    this.rankList.push(rank);
     this.pointers.push(pointer);
   }
 
   addAll(node: JsonNode | null, kind: PointerKind, field: i32): void {
     if (node === null) return;
-    for (let i = 0; i < node.items.length; i++) this.add(node.items[i].text, kind, field, i);
+    for (let i = 0; i < node.items.length; i++) this.add(node.items[i].text, kind, field);
+  }
+
+  /** The pointers of one field, by slot. */
+  ofField(field: i32): string[] {
+    const found: string[] = [];
+    for (let i = 0; i < this.pointers.length; i++) {
+      if (this.fields[i] == field) found.push(this.pointers[i]);
+    }
+    return found;
   }
 
   seal(): void {
     this.fields = StaticArray.fromArray(this.fieldList);
-    this.ranks = StaticArray.fromArray(this.rankList);
+    this.ranks = new StaticArray<i32>(this.fieldList.length);
+    for (let i = 0; i < this.fieldList.length; i++) {
+      let rank = 0;
+      for (let j = 0; j < i; j++) {
+        if (this.fieldList[j] == this.fieldList[i]) rank++;
+      }
+      this.ranks[i] = rank;
+    }
   }
 }
 
@@ -91,6 +105,9 @@ export class FilterConfig {
   responseHeaders: Utf8[] = [];
   request: FieldPointers = new FieldPointers();
   response: FieldPointers = new FieldPointers();
+  usagePointers: string[] = [];
+  factPointers: string[] = [];
+  textPointers: string[] = [];
   private errorShapes: string[] = [];
   private errorBodies: string[] = [];
 
@@ -160,10 +177,10 @@ export class FilterConfig {
 
   private readRequest(node: JsonNode): void {
     const r = this.request;
-    r.add("", PointerKind.Probe, RequestField.Root, 0);
-    r.add("/stream_options", PointerKind.Probe, RequestField.StreamOptionsBegin, 0);
-    r.add("/stream_options", PointerKind.Value, RequestField.StreamOptions, 0);
-    r.add("/stream_options/include_usage", PointerKind.Value, RequestField.IncludeUsage, 0);
+    r.add("", PointerKind.Probe, RequestField.Root);
+    r.add("/stream_options", PointerKind.Probe, RequestField.StreamOptionsBegin);
+    r.add("/stream_options", PointerKind.Value, RequestField.StreamOptions);
+    r.add("/stream_options/include_usage", PointerKind.Value, RequestField.IncludeUsage);
     r.addAll(node.get("model"), PointerKind.Value, RequestField.Model);
     r.addAll(node.get("stream"), PointerKind.Value, RequestField.Stream);
     r.addAll(node.get("maxOutputTokens"), PointerKind.Value, RequestField.MaxOutputTokens);
@@ -175,12 +192,15 @@ export class FilterConfig {
 
   private readResponse(node: JsonNode): void {
     const r = this.response;
-    r.add("/choices", PointerKind.Probe, ResponseField.Choices, 0);
+    r.add("/choices", PointerKind.Probe, ResponseField.Choices);
     r.addAll(node.get("usage"), PointerKind.Value, ResponseField.Usage);
     r.addAll(node.get("facts"), PointerKind.Value, ResponseField.Fact);
     r.addAll(node.get("text"), PointerKind.Text, ResponseField.Text);
     r.addAll(node.get("base64"), PointerKind.Base64, ResponseField.Base64);
     r.seal();
+    this.usagePointers = r.ofField(ResponseField.Usage);
+    this.factPointers = r.ofField(ResponseField.Fact);
+    this.textPointers = r.ofField(ResponseField.Text);
     const headers = node.get("headers");
     for (let i = 0; headers !== null && i < headers.items.length; i++) {
       this.responseHeaders.push(new Utf8(headers.items[i].text));

@@ -212,6 +212,7 @@ export class Stream {
     scratch.reset();
     if (config !== null) this.head.writeAttributes(config, scratch);
     else this.head.writeAttributes(new FilterConfig(), scratch);
+    this.head.free();
     exchange.attributes = new Bytes(scratch.ptr, scratch.length);
     exchange.config = config;
     this.exchange = exchange;
@@ -354,6 +355,7 @@ export class Stream {
     this.headersHeld = false;
     this.exchange = null;
     this.scan = null;
+    this.head.free();
     return Action.Continue;
   }
 

@@ -45,16 +45,16 @@ export class Bytes {
 export class CapturedUsage {
   values: Bytes[] = [];
   pointers: i32[] = [];
-  private counts: StaticArray<i32>;
+  private counts: StaticArray<u8>;
 
   constructor(pointerCount: i32) {
-    this.counts = new StaticArray<i32>(pointerCount);
+    this.counts = new StaticArray<u8>(pointerCount);
   }
 
   keep(pointer: i32, ptr: usize, length: i32): void {
-    const count = this.counts[pointer];
+    const count = <i32>this.counts[pointer];
     if (count < KEPT_PER_POINTER) {
-      this.counts[pointer] = count + 1;
+      this.counts[pointer] = <u8>(count + 1);
       this.values.push(new Bytes(ptr, length));
       this.pointers.push(pointer);
       return;

@@ -150,9 +150,9 @@ export class Exchange {
     ending.status = this.status;
     ending.details = propertyText(CODE_DETAILS);
     ending.outcome = this.outcome(ending.details, capture);
-    const config = this.config;
-    const pointers: string[] = config === null ? [] : config.response.pointers;
-    writeRecord(ending, this.attributes, this.llm, capture, pointers, this.keptHeaders, out);
+    const known = this.config;
+    const config = known === null ? new FilterConfig() : known;
+    writeRecord(ending, this.attributes, this.llm, capture, config, this.keptHeaders, out);
   }
 
   private outcome(details: string, capture: ResponseCapture | null): string {

@@ -1,3 +1,4 @@
+import { FilterConfig } from "../filter-config";
 import { ByteWriter } from "../scan/json-write";
 import { Bytes } from "./captured";
 import { framingName, ResponseCapture } from "./response-capture";
@@ -22,7 +23,7 @@ export function writeRecord(
   attributes: Bytes,
   llm: Bytes,
   capture: ResponseCapture | null,
-  pointers: string[],
+  config: FilterConfig,
   responseHeaders: Bytes | null,
   out: ByteWriter,
 ): void {
@@ -63,11 +64,11 @@ export function writeRecord(
     out.raw(responseHeaders.ptr, responseHeaders.length);
   }
   if (capture === null) out.ascii(',"framing":"none","usage":[],"outputBytes":0');
-  else writeCapture(capture, pointers, out);
+  else writeCapture(capture, config, out);
   out.byte(0x7d);
 }
 
-function writeCapture(capture: ResponseCapture, pointers: string[], out: ByteWriter): void {
+function writeCapture(capture: ResponseCapture, config: FilterConfig, out: ByteWriter): void {
   out.ascii(',"framing":"');
   out.ascii(framingName(capture.framing));
   out.ascii('","usage":[');
@@ -79,26 +80,26 @@ function writeCapture(capture: ResponseCapture, pointers: string[], out: ByteWri
   out.ascii('],"usagePointers":[');
   for (let i = 0; i < usage.pointers.length; i++) {
     if (i > 0) out.byte(0x2c);
-    out.jsonString(pointers[usage.pointers[i]]);
+    out.jsonString(config.usagePointers[usage.pointers[i]]);
   }
   out.ascii('],"facts":{');
   let first = true;
-  for (let i = 0; i < pointers.length; i++) {
+  for (let i = 0; i < config.factPointers.length; i++) {
     const fact = capture.facts.values[i];
     if (fact === null) continue;
     if (!first) out.byte(0x2c);
     first = false;
-    out.jsonString(pointers[i]);
+    out.jsonString(config.factPointers[i]);
     out.byte(0x3a);
     out.jsonValue(fact.ptr, fact.length);
   }
   out.ascii('},"text":{');
   first = true;
-  for (let i = 0; i < pointers.length; i++) {
+  for (let i = 0; i < config.textPointers.length; i++) {
     if (capture.textBytes[i] == 0) continue;
     if (!first) out.byte(0x2c);
     first = false;
-    out.jsonString(pointers[i]);
+    out.jsonString(config.textPointers[i]);
     out.byte(0x3a);
     out.int(capture.textBytes[i]);
   }

@@ -57,10 +57,9 @@ export class ResponseCapture extends JsonSink {
   constructor(config: FilterConfig) {
     super();
     this.fields = config.response;
-    const count = config.response.pointers.length;
-    this.usage = new CapturedUsage(count);
-    this.facts = new CapturedFacts(count);
-    this.textBytes = new StaticArray<i32>(count);
+    this.usage = new CapturedUsage(config.usagePointers.length);
+    this.facts = new CapturedFacts(config.factPointers.length);
+    this.textBytes = new StaticArray<i32>(config.textPointers.length);
     this.json = new JsonScanner(this.fields.set, this);
   }
 
@@ -162,17 +161,17 @@ export class ResponseCapture extends JsonSink {
     if (field == ResponseField.Usage) {
       if (type == 0x6e) return;
       this.usageSeen = true;
-      this.usage.keep(id, ptr, length);
+      this.usage.keep(this.fields.ranks[id], ptr, length);
     } else if (field == ResponseField.Fact) {
       if (type == 0x6e || type == 0x7b || type == 0x5b) return;
-      this.facts.keep(id, ptr, length);
+      this.facts.keep(this.fields.ranks[id], ptr, length);
     }
   }
 
   override onOversize(id: i32, start: i32, end: i32): void {}
 
   override onText(id: i32, bytes: i32): void {
-    this.textBytes[id] += bytes;
+    this.textBytes[this.fields.ranks[id]] += bytes;
     this.outputBytes += bytes;
   }
 
