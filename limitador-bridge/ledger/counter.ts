@@ -108,7 +108,7 @@ export function weighed(state: CounterState, nowMs: number): { used: number; hel
   };
 }
 
-/** True when the claim fits: used + held + reserve ≤ limit, or < limit where nothing is reserved. */
+/** True when used + held + reserve ≤ limit, or used + held < limit where nothing is reserved. */
 export function fits(state: CounterState, reserve: number, nowMs: number): boolean {
   const { used, held } = weighed(state, nowMs);
   const taken = sum(used, held);

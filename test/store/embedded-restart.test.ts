@@ -166,7 +166,7 @@ describe("opening", () => {
     const first = await open();
     await expect(open()).rejects.toMatchObject({
       code: "locked",
-      message: `embedded store ${path} is open in another process; one embedded store serves one process`,
+      message: expect.stringContaining(`embedded store ${path} is open in another process`),
     });
     await first.settle([settlement("a", 1, [claim()])]);
     await first.close();

@@ -109,9 +109,10 @@ describe("redis cluster", () => {
     const store = open(prefix);
     const slot = slotOf(new Shards(prefix, 64).ofClaim({ key: "alice" }).keys.meta);
     const load = startLoad(store);
-    await sleep(200);
+    await untilTrue(async () => load.count() >= 30);
     await cluster.moveSlot(slot);
-    await sleep(200);
+    const moved = load.count();
+    await untilTrue(async () => load.count() >= moved + 30);
     await expectExact(store, await load.stop());
     await store.close();
   }, 60_000);
@@ -121,13 +122,13 @@ describe("redis cluster", () => {
     const store = open(prefix, 3_000);
     const slot = slotOf(new Shards(prefix, 64).ofClaim({ key: "all" }).keys.meta);
     const load = startLoad(store);
-    await sleep(300);
+    await untilTrue(async () => load.count() >= 30);
     const primary = await cluster.primaryOf(slot);
     primary.signal("SIGKILL");
     await untilTrue(async () => (await cluster.primaryOf(slot)) !== primary);
-    await sleep(500);
+    const before = load.count();
+    await untilTrue(async () => load.count() >= before + 30);
     const settled = await load.stop();
-    expect(settled.length).toBeGreaterThan(100);
     await expectExact(store, settled);
     await store.close();
   }, 60_000);
@@ -147,6 +148,7 @@ function startLoad(store: RedisStore) {
   };
   const clients = Promise.all([0, 1, 2, 3, 4, 5, 6, 7].map(work));
   return {
+    count: () => settled.length,
     stop: async () => {
       running = false;
       await clients;
@@ -180,6 +182,6 @@ async function untilTrue(check: () => Promise<boolean>): Promise<void> {
   const deadline = Date.now() + 30_000;
   while (!(await check().catch(() => false))) {
     if (Date.now() > deadline) throw new Error("not within 30 s");
-    await sleep(100);
+    await sleep(20);
   }
 }

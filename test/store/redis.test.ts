@@ -66,7 +66,7 @@ describe("redis store on one node", () => {
     await store.close();
   });
 
-  test("a real second: the window ends, the hold expires, and what is over is dropped", async () => {
+  test("a real second: window and hold end, and what is over is dropped", async () => {
     const url = nextUrl();
     const store = new RedisStore(url);
     const short = claim({ reserve: 10, window: { kind: "fixed", lengthMs: 1_000 } });

@@ -72,6 +72,7 @@ export class StoreUnavailable extends StoreError {
 
 const late = Symbol("late");
 const maxNeverAsked = 100_000;
+const nearlyReplayedBytes = 256 << 10;
 
 /** @throws StoreError locked or unavailable where the journal cannot be opened. */
 export async function openResilient(
@@ -271,8 +272,12 @@ export class ResilientStore implements Store {
 
   async #recover(): Promise<void> {
     await this.#timed(this.#inner.ping());
-    await replayJournal(this.#journal, this.#inner, this.#warn);
+    const replay = () => replayJournal(this.#journal, this.#inner, this.#warn);
+    // While the circuit is open more is journaled: what is left is small at some time.
+    do await replay();
+    while (!this.#journal.isEmpty && this.#journal.bytes > nearlyReplayedBytes);
     this.#breaker.close();
+    await replay();
   }
 
   async #timed<T>(asked: Promise<T>): Promise<T> {

@@ -6,6 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { Redis } from "ioredis";
+import { afterAll } from "vitest";
 
 export interface RedisServer {
   port: number;
@@ -19,6 +20,15 @@ export interface RedisServer {
 }
 
 const startTimeoutMs = 10_000;
+/** What a test that failed has not stopped. */
+const running = new Map<ChildProcess, string>();
+
+afterAll(async () => {
+  for (const [child, folder] of running) {
+    await ended(child);
+    await rm(folder, { recursive: true, force: true });
+  }
+});
 
 export function requireRedisServer(): void {
   const { error } = spawnSync("redis-server", ["--version"]);
@@ -61,12 +71,14 @@ async function startIn(folder: string, port: number, args: string[]): Promise<Re
     ],
     { stdio: "ignore" },
   );
+  running.set(child, folder);
   const client = new Redis({ port, host: "127.0.0.1", lazyConnect: true, retryStrategy: () => 50 });
   client.on("error", () => {});
   await answering(client, child, port);
   const stop = async () => {
     client.disconnect();
     await ended(child);
+    running.delete(child);
   };
   return {
     port,

@@ -135,17 +135,16 @@ export class Journal {
   }
 
   /**
-   * Gives all that is journaled to `apply`, the oldest first, in chunks; a segment is deleted
+   * Gives all that is journaled now to `apply`, the oldest first, in chunks; a segment is deleted
    * when all of it was applied. Stops where apply throws, and begins that segment again the next
    * time.
    */
   async replay(chunk: number, apply: (lines: ReplayLine[]) => Promise<void>): Promise<void> {
-    while (this.#sealed.length > 0) {
-      // Nothing may come between the end of a write and the seal.
-      while (this.#writing !== null) await this.#writing;
-      await this.#seal();
-      const [number] = this.#sealed;
-      if (number === undefined) return;
+    while (this.#writing !== null) await this.#writing;
+    // Nothing can come between: what is appended from here on goes to a segment of its own.
+    const sealed = [...this.#sealed];
+    await this.#seal();
+    for (const number of sealed) {
       for await (const lines of readChunks(this.#path(number), chunk)) await apply(lines);
       const { size } = await stat(this.#path(number));
       await unlink(this.#path(number));

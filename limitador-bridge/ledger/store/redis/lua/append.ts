@@ -16,7 +16,6 @@
 import { prelude } from "./prelude.ts";
 
 export const appendLua = `${prelude}
-touch_record(ARGV[1], ARGV[2], ARGV[3])
 write_record(ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5])
 return 1
 `;

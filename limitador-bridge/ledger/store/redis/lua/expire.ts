@@ -21,7 +21,6 @@ export const expireLua = `${prelude}
 local now = clock(ARGV[1])
 local prefix = ARGV[2]
 local due = redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', int(now), 'LIMIT', 0, ARGV[3])
-redis.call('EXISTS', KEYS[2], KEYS[3], KEYS[4])
 local reply = {#due}
 for _, id in ipairs(due) do
   local hold_key, ended_key = prefix .. 'h:' .. id, prefix .. 'e:' .. id

@@ -29,7 +29,7 @@ for offset = 0, 9000, 1000 do
     if state and now < state.e + (sliding_length(id) or 0) and found < limit then
       found = found + 1
       reply[#reply + 1] = id
-      reply[#reply + 1] = redis.call('HGET', key, 'l')
+      reply[#reply + 1] = int(state.l)
       tell(reply, state)
     end
   end

@@ -5,9 +5,9 @@
  * Numbers are Lua's doubles, exact to 2^53, and are written with %.0f. Packed values hold strings
  * only, since cmsgpack and cjson would not keep every integer.
  *
- * Redis Cluster moves a slot key by key. A script that meets a key which has gone already fails,
- * and what it wrote before stays written. Every script therefore reads each key that it may write
- * before it writes anything.
+ * Redis Cluster moves a slot key by key. It looks at KEYS before it runs a script, but a script
+ * that meets another key which has gone already fails there, and what it wrote before stays
+ * written. Every script therefore reads each key that is not in KEYS before it writes anything.
  *
  * A claim is 11 arguments:
  *   +0 counter id   +1 unit, index into amounts (1 to 5)   +2 limit   +3 reserve   +4 onExpiry
@@ -60,11 +60,11 @@ end
 
 -- The stored counter, or nil.
 local function read(key)
-  local v = redis.call('HMGET', key, 's', 'e', 'u', 'h', 'p', 'q')
+  local v = redis.call('HMGET', key, 's', 'e', 'u', 'h', 'l', 'p', 'q')
   if not v[1] then return nil end
   return {
     key = key, s = tonumber(v[1]), e = tonumber(v[2]), u = tonumber(v[3]), h = tonumber(v[4]),
-    p = tonumber(v[5] or '0'), q = tonumber(v[6] or '0'),
+    l = tonumber(v[5]), p = tonumber(v[6] or '0'), q = tonumber(v[7] or '0'),
   }
 end
 
@@ -122,24 +122,32 @@ end
 -- Writes a counter; names and overs are the keys n and o.
 local function write(state, id, names, overs, now)
   local length = sliding_length(id)
-  redis.call('HSET', state.key, 's', int(state.s), 'e', int(state.e), 'u', int(state.u),
-    'h', int(state.h))
-  if state.limit then redis.call('HSET', state.key, 'l', int(state.limit)) end
+  local used, held = int(state.u), int(state.h)
   if length then redis.call('HSET', state.key, 'p', int(state.p), 'q', int(state.q)) end
-  if state.fresh then
-    local over = state.e + (length or 0)
-    -- A minute more, for clocks that differ after a fail-over.
-    redis.call('PEXPIRE', state.key, int(math.max(over - now, 0) + 60000))
-    redis.call('ZADD', names, 0, id)
-    redis.call('ZADD', overs, int(over), id)
+  if not state.fresh then
+    redis.call('HSET', state.key, 'u', used, 'h', held)
+    if state.limit and state.limit ~= state.l then
+      redis.call('HSET', state.key, 'l', int(state.limit))
+    end
+    return
   end
+  redis.call('HSET', state.key, 's', int(state.s), 'e', int(state.e), 'u', used, 'h', held,
+    'l', int(state.limit))
+  local over = state.e + (length or 0)
+  -- A minute more, for clocks that differ after a fail-over.
+  redis.call('PEXPIRE', state.key, int(math.max(over - now, 0) + 60000))
+  redis.call('ZADD', names, 0, id)
+  redis.call('ZADD', overs, int(over), id)
 end
 
--- Appends six numbers to a reply, as text: clients read integers up to 2^53 - 1 unlike each other.
--- A counter that is not there is six times -1.
+local FIELDS = {'s', 'e', 'u', 'h', 'p', 'q'}
+
+-- Appends six numbers to a reply, large ones as text: ioredis reads integers near 2^53 wrong. A
+-- counter that is not there is six times -1.
 local function tell(reply, state)
-  for _, field in ipairs({'s', 'e', 'u', 'h', 'p', 'q'}) do
-    reply[#reply + 1] = state and int(state[field]) or '-1'
+  for i = 1, 6 do
+    local value = state and state[FIELDS[i]] or -1
+    reply[#reply + 1] = value < 1e15 and value or int(value)
   end
 end
 

@@ -18,7 +18,6 @@ import { prelude } from "./prelude.ts";
 export const releaseLua = `${prelude}
 local now = clock(ARGV[1])
 local packed = redis.call('GET', KEYS[1])
-redis.call('EXISTS', KEYS[2], KEYS[3], KEYS[4])
 if not packed then return 0 end
 local hold = cmsgpack.unpack(packed)
 local states = read_held(hold, ARGV[3])

@@ -26,7 +26,6 @@ export const reserveLua = `${prelude}
 local now = clock(ARGV[1])
 local id = ARGV[2]
 local known = redis.call('EXISTS', KEYS[1], KEYS[2]) > 0
-redis.call('EXISTS', KEYS[3], KEYS[4], KEYS[5])
 
 local states, fits = {}, true
 for i = 6, #KEYS do

@@ -33,7 +33,6 @@ export const settleLua = `${prelude}
 local now = clock(ARGV[1])
 local id, prefix = ARGV[2], ARGV[3]
 local held, ended = redis.call('GET', KEYS[1]), redis.call('GET', KEYS[2])
-redis.call('EXISTS', KEYS[3], KEYS[4], KEYS[5], KEYS[6], KEYS[7], KEYS[8])
 
 -- The hold, or what is left of it since it expired.
 local hold = held and cmsgpack.unpack(held)
