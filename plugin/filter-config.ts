@@ -109,6 +109,7 @@ export class FilterConfig {
   factPointers: string[] = [];
   textPointers: string[] = [];
   private errorShapes: string[] = [];
+  private errorTypes: JsonNode | null = null;
   private errorBodies: string[] = [];
 
   /** The configuration in the JSON at `ptr`, or null when it is not one. */
@@ -128,6 +129,7 @@ export class FilterConfig {
     c.readRequest(request);
     c.readResponse(response);
     c.readErrors(root.get("errors"));
+    c.errorTypes = root.get("errorTypes");
     return c;
   }
 
@@ -136,6 +138,14 @@ export class FilterConfig {
     const i = this.errorShapes.indexOf(shape);
     if (i >= 0) return this.errorBodies[i];
     return '{"error":{"message":"$message","type":"$type","param":null,"code":"$code"}}';
+  }
+
+  /** What clients of a shape know an error with this status as. */
+  errorType(shape: string, status: i32): string {
+    const types = this.errorTypes;
+    if (types === null) return "server_error";
+    const ofShape = types.get(shape);
+    return ofShape === null ? "server_error" : ofShape.str(status.toString(), "server_error");
   }
 
   private readRoutes(apis: JsonNode): void {

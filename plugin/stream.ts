@@ -277,7 +277,6 @@ export class Stream {
     }
     this.refuse(
       503,
-      "api_error",
       "budget_service_unavailable",
       "The budget service does not answer, and the policies in force deny requests then.",
     );
@@ -287,20 +286,19 @@ export class Stream {
   private refuseTooLarge(most: i32): Action {
     this.refuse(
       413,
-      "invalid_request_error",
       "request_too_large",
       `The request body is larger than the ${most} bytes that this gateway takes.`,
     );
     return Action.Pause;
   }
 
-  private refuse(status: i32, type: string, code: string, message: string): void {
+  private refuse(status: i32, code: string, message: string): void {
     const config = this.config === null ? new FilterConfig() : (this.config as FilterConfig);
     const match = this.match;
-    const template = config.errorBody(match === null ? "" : match.route.errorShape);
+    const shape = match === null ? "" : match.route.errorShape;
     this.phase = Phase.Denied;
     this.headersHeld = false;
-    replyError(status, template, type, code, message);
+    replyError(status, config.errorBody(shape), config.errorType(shape, status), code, message);
   }
 
   /** Lets the request go, changed as far as the answer or the API's streams ask for it. */

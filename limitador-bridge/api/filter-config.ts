@@ -6,7 +6,10 @@ import { FilterConfig } from "../contract/filter.ts";
 import type { PolicySet } from "../policy/policy-set.ts";
 
 /** What the filter captures whatever the policies are. */
-export type CaptureLists = Pick<FilterConfig, "apis" | "sniff" | "response" | "errors"> & {
+export type CaptureLists = Pick<
+  FilterConfig,
+  "apis" | "sniff" | "response" | "errors" | "errorTypes"
+> & {
   request: Omit<FilterConfig["request"], "body">;
 };
 
@@ -35,6 +38,7 @@ export function filterConfig(parts: Omit<FilterConfigParts, "policies">, policie
       facts: [...new Set([...capture.response.facts, ...policies.totalTokensPointers])],
     },
     errors: capture.errors,
+    errorTypes: capture.errorTypes,
   };
   const version = createHash("sha256").update(JSON.stringify(config)).digest("base64url");
   return { version, ...config } satisfies FilterConfig;

@@ -176,6 +176,8 @@ export const FilterConfig = Type.Object({
   }),
   /** Error bodies by shape; $status, $message, $type and $code stand for JSON-escaped text. */
   errors: Type.Record(Type.String(), Text),
+  /** $type of the errors that the filter gives itself: by shape, then by status (413, 503). */
+  errorTypes: Type.Record(Type.String(), Type.Record(Type.String(), Text)),
 });
 
 export type AdmitRequest = Static<typeof AdmitRequest>;

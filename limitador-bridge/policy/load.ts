@@ -33,7 +33,7 @@ export interface LoadedPolicies {
   documents: PolicyDocument[];
   /** Everything wrong now. At start any problem should stop the service. */
   problems: PolicyProblem[];
-  /** Known objects that are not enforced. */
+  /** Known objects that are not enforced, and what is probably not meant. */
   warnings: PolicyProblem[];
   files: ReadonlyMap<string, TrackedFile>;
 }
@@ -44,14 +44,22 @@ export function problemText({ file, line, column, field, message }: PolicyProble
   return field === "" ? `${place} ${message}` : `${place} ${field}: ${message}`;
 }
 
+/** What an object is for, as a key among all kinds; null where its kind has no such rule. */
+function subjectOf({ kind, object }: PolicyDocument): { key: string; text: string } | null {
+  if (kind?.subject === undefined || object === null) return null;
+  const text = kind.subject(object);
+  return { key: `${kind.kind} ${text}`, text };
+}
+
 /** The objects that are taken, so that no two documents define the same one. */
 class Claims {
   readonly #owners = new Map<string, SourceDocument>();
+  readonly #subjects = new Map<string, SourceDocument>();
 
   /** Problems of a file's documents with each other and with what is taken. */
   clashes(file: PolicyFile): PolicyProblem[] {
     const own = new Map<string, SourceDocument>();
-    const problems: PolicyProblem[] = [];
+    const problems: PolicyProblem[] = this.#subjectClashes(file);
     for (const { source, kind } of file.documents) {
       if (kind === null) continue;
       const single = kind.single === true;
@@ -70,7 +78,29 @@ class Claims {
     return problems;
   }
 
+  #subjectClashes(file: PolicyFile): PolicyProblem[] {
+    const own = new Map<string, SourceDocument>();
+    return file.documents.flatMap((document) => {
+      const subject = subjectOf(document);
+      if (subject === null) return [];
+      const { source } = document;
+      const other = this.#subjects.get(subject.key) ?? own.get(subject.key);
+      own.set(subject.key, source);
+      // The same object twice is told as that.
+      if (other === undefined || other.title === source.title) return [];
+      const { line, column } = other.locate([]);
+      const message =
+        `${source.title} and ${other.title} are both for ${subject.text}; ` +
+        `the other one is defined in ${other.file}:${line}:${column}`;
+      return [source.problem(["metadata", "name"], message)];
+    });
+  }
+
   take(file: PolicyFile): void {
+    for (const document of file.documents) {
+      const subject = subjectOf(document);
+      if (subject !== null) this.#subjects.set(subject.key, document.source);
+    }
     for (const { source, kind } of file.documents) {
       if (kind !== null) this.#owners.set(kind.single === true ? kind.kind : source.title, source);
     }
@@ -117,6 +147,14 @@ function refusalsOf(files: Iterable<TrackedFile>): PolicyProblem[] {
   );
 }
 
+function warningsOf(files: Iterable<TrackedFile>): PolicyProblem[] {
+  return [...files].flatMap(({ newest }) =>
+    newest.documents.flatMap(({ kind, object }) =>
+      object === null ? [] : (kind?.warnings?.(object) ?? []),
+    ),
+  );
+}
+
 /**
  * Loads policies from texts by file name. Pure but for the hash; `loadPolicies` is this on a
  * folder. Never throws for what is in the texts.
@@ -138,7 +176,7 @@ export function loadPolicyTexts(
     set: new CompiledPolicySet({ documents, files, ...(targets === undefined ? {} : { targets }) }),
     documents,
     problems: [...folderProblems, ...problemsOf(files.values())],
-    warnings: refusalsOf(files.values()),
+    warnings: [...refusalsOf(files.values()), ...warningsOf(files.values())],
     files,
   };
 }

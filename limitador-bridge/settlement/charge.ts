@@ -6,6 +6,7 @@ import type { SettlementRecord } from "../contract/filter.ts";
 import type { Settlement } from "../ledger/store/store.ts";
 import type { Metrics } from "../metrics.ts";
 import { type MatchedLimit, type Payer, type PolicySet, toClaim } from "../policy/policy-set.ts";
+import { outcomeOf } from "../usage/ending.ts";
 import { inputTotal, outputTotal, type Usage } from "../usage/normal-form.ts";
 import { withExtractedTotal } from "./extracted-total.ts";
 import { readRecord } from "./repair.ts";
@@ -70,7 +71,7 @@ function build(parts: ChargeParts, record: SettlementRecord, usage: Usage): Char
     llm: record.llm,
     modelSent: record.modelSent ?? null,
     payer,
-    outcome: record.outcome,
+    outcome: outcomeOf(record, usage),
     status: record.status,
     durationMs: record.durationMs,
   };

@@ -4,7 +4,7 @@
  */
 import type { FilterConfig } from "../contract/filter.ts";
 import { API_ROUTES } from "./api-routes.ts";
-import { ERROR_SHAPES } from "./error-shapes.ts";
+import { ERROR_SHAPES, ERROR_TYPES } from "./error-shapes.ts";
 import { TEXT_POINTERS } from "./text-bytes.ts";
 
 /** Of a request body. The first that is present wins. */
@@ -170,6 +170,7 @@ export const CAPTURE = {
   request: REQUEST_POINTERS,
   response: RESPONSE_POINTERS,
   errors: ERROR_SHAPES,
-} satisfies Pick<FilterConfig, "apis" | "sniff" | "response" | "errors"> & {
+  errorTypes: ERROR_TYPES,
+} satisfies Pick<FilterConfig, "apis" | "sniff" | "response" | "errors" | "errorTypes"> & {
   request: Omit<FilterConfig["request"], "body">;
 };

@@ -1,18 +1,11 @@
-import { Ascii, skipSpace } from "./ascii";
+import { Ascii, isSpace } from "./ascii";
 import { findEither } from "./byte-search";
 import { ByteSink } from "./byte-sink";
-import { NumberState, numberBegin, numberComplete, numberNext } from "./json-number";
+import { ScalarProgress, ScalarReader } from "./json-scalar";
 import { StringReader, StringUse } from "./string-reader";
 
 /** Containers within each other; more are malformed. */
 const MAX_DEPTH: i32 = 128;
-
-/** What follows the first byte of a literal, the next byte lowest. */
-const enum Literal {
-  True = 0x657572,
-  False = 0x65736c61,
-  Null = 0x6c6c75,
-}
 
 /** What may come next. */
 const enum State {
@@ -34,14 +27,13 @@ const enum State {
   Member,
   AfterValue,
   String,
-  Number,
-  Literal,
+  Scalar,
   Failed,
 }
 
 /** Type of a value by its first byte: that byte, `0` for any number. */
 export function typeOf(first: u8): u8 {
-  return first == Ascii.Minus || (first as u32) - Ascii.Zero < 10 ? (Ascii.Zero as u8) : first;
+  return first == Ascii.Minus || (first as u32) - Ascii.Zero < 10 ? Ascii.Zero : first;
 }
 
 /**
@@ -54,19 +46,19 @@ export function typeOf(first: u8): u8 {
  *   array  = "[" ws [ value ws *( "," ws value ws ) ] "]"
  *
  * Strict in structure, numbers and literals; the inside of strings is not judged. After a
- * failure it takes no more until begin().
+ * failure it takes no more until begin(). What a method below is told of is only what is in the
+ * containers up to number `watched`, so that the rest is passed over quickly.
  */
 export abstract class JsonGrammar extends ByteSink {
   /** Containers that are open. */
   protected depth: i32 = 0;
+  protected watched: i32 = 0;
   private state: State = State.Outside;
   /** True until the first byte of a stream, where a byte order mark may stand. */
   private fresh: bool = true;
   /** First bytes of the open containers, from 1. */
   private brackets: StaticArray<u8> = new StaticArray<u8>(MAX_DEPTH + 1);
-  private number: NumberState = NumberState.Outside;
-  /** Bytes of a literal that are still to come, the next one lowest. */
-  private literal: u32 = 0;
+  private scalar: ScalarReader = new ScalarReader();
 
   constructor(protected strings: StringReader) {
     super();
@@ -76,20 +68,16 @@ export abstract class JsonGrammar extends ByteSink {
   protected abstract topBegins(byte: u8): void;
   /** An item of the innermost array begins with `byte`; valueBegins follows. */
   protected abstract itemBegins(byte: u8): void;
-  /** True where the keys of the innermost object are worth reading. */
-  protected abstract wantsKeys(): bool;
   /** A member of the innermost object begins, its key (decoded) is the `len` bytes at `ptr`. */
   protected abstract memberBegins(ptr: usize, len: i32): void;
-  /** A member of the innermost object begins whose key was not wanted, or is too long. */
-  protected abstract otherMemberBegins(): void;
+  /** A member of the innermost object begins whose key is too long to read. */
+  protected abstract longMemberBegins(): void;
   /** A value begins at `p`. Returns what to read it for where it is a string. */
   protected abstract valueBegins(type: u8, p: usize): StringUse;
-  /** The container that just began is open, as number `depth`. */
+  /** The container that just began is open, as number `depth`; sets `watched` to watch it. */
   protected abstract containerOpens(): void;
   /** The first byte within the container that just began has come. */
   protected abstract contentBegins(type: u8, empty: bool): void;
-  /** The container that was number `depth` + 1 is closed; valueEnds follows. */
-  protected abstract containerCloses(): void;
   /** `strings.textBytes` more bytes of the text of a string have come. */
   protected abstract textGrows(): void;
   /** A value ended just before `p`, within `depth` containers. */
@@ -102,16 +90,41 @@ export abstract class JsonGrammar extends ByteSink {
     this.state = State.Outside;
     this.fresh = true;
     this.depth = 0;
+    this.watched = 0;
   }
 
   /** Reads the bytes in [p, end). */
   protected read(p: usize, end: usize): void {
-    while (p < end && this.state != State.Failed) p = this.step(p, end);
+    while (p < end) {
+      switch (this.state) {
+        case State.String:
+          p = this.readString(p, end);
+          continue;
+        case State.Key:
+          p = this.readKey(p, end);
+          continue;
+        case State.Scalar:
+          p = this.readScalar(p, end);
+          continue;
+        case State.Mark:
+          p = this.readMark(p, 0xbb, State.MarkEnd);
+          continue;
+        case State.MarkEnd:
+          p = this.readMark(p, 0xbf, State.Outside);
+          continue;
+        case State.Failed:
+          return;
+        default: {
+          const byte = load<u8>(p);
+          p = byte <= Ascii.Space && isSpace(byte) ? p + 1 : this.readToken(p, end, byte);
+        }
+      }
+    }
   }
 
   /** The stream ends: fails where a value, other than a complete top-level number, is open. */
   protected finish(): void {
-    if (this.state == State.Number && this.depth == 0 && numberComplete(this.number)) {
+    if (this.state == State.Scalar && this.depth == 0 && this.scalar.mayEnd()) {
       this.endValue(0);
     } else if (this.state != State.Outside) {
       this.fail();
@@ -130,40 +143,18 @@ export abstract class JsonGrammar extends ByteSink {
     return p;
   }
 
-  /** Reads on from `p`, which is before `end`, and returns how far it came. */
-  private step(p: usize, end: usize): usize {
+  /** Reads what begins with `byte` at `p`, which is not white space. */
+  private readToken(p: usize, end: usize, byte: u8): usize {
     switch (this.state) {
-      case State.String:
-        return this.readString(p, end);
-      case State.Key:
-        return this.readKey(p, end);
-      case State.Number:
-        return this.readNumber(p, end);
-      case State.Literal:
-        return this.readLiteral(p);
-      case State.Mark:
-        return this.readMark(p, 0xbb, State.MarkEnd);
-      case State.MarkEnd:
-        return this.readMark(p, 0xbf, State.Outside);
-      default:
-        p = skipSpace(p, end);
-        return p == end ? end : this.readToken(p, end);
-    }
-  }
-
-  /** Reads what begins at `p`, where white space has been skipped. */
-  private readToken(p: usize, end: usize): usize {
-    const byte = load<u8>(p);
-    switch (this.state) {
-      case State.Outside:
-        return this.beginTop(p, byte);
+      case State.AfterValue:
+        return this.readSeparator(p, byte);
       case State.FirstItem:
-        this.contentBegins(Ascii.OpenBracket, byte == Ascii.CloseBracket);
-        return byte == Ascii.CloseBracket ? this.closeContainer(p) : this.beginItem(p, byte);
+        this.beginContent(Ascii.OpenBracket, byte == Ascii.CloseBracket);
+        return byte == Ascii.CloseBracket ? this.closeContainer(p) : this.beginItem(p, end, byte);
       case State.Item:
-        return this.beginItem(p, byte);
+        return this.beginItem(p, end, byte);
       case State.FirstKey:
-        this.contentBegins(Ascii.OpenBrace, byte == Ascii.CloseBrace);
+        this.beginContent(Ascii.OpenBrace, byte == Ascii.CloseBrace);
         return byte == Ascii.CloseBrace ? this.closeContainer(p) : this.beginKey(p, end, byte);
       case State.NextKey:
         return this.beginKey(p, end, byte);
@@ -172,13 +163,13 @@ export abstract class JsonGrammar extends ByteSink {
         this.state = State.Member;
         return p + 1;
       case State.Member:
-        return this.beginValue(p, byte);
+        return this.beginValue(p, end, byte);
       default:
-        return this.readSeparator(p, byte);
+        return this.beginTop(p, end, byte);
     }
   }
 
-  private beginTop(p: usize, byte: u8): usize {
+  private beginTop(p: usize, end: usize, byte: u8): usize {
     const first = this.fresh;
     this.fresh = false;
     if (first && byte == 0xef) {
@@ -186,7 +177,7 @@ export abstract class JsonGrammar extends ByteSink {
       return p + 1;
     }
     this.topBegins(byte);
-    return this.beginValue(p, byte);
+    return this.beginValue(p, end, byte);
   }
 
   private readMark(p: usize, expected: u8, next: State): usize {
@@ -195,66 +186,51 @@ export abstract class JsonGrammar extends ByteSink {
     return p + 1;
   }
 
-  private beginItem(p: usize, byte: u8): usize {
-    this.itemBegins(byte);
-    return this.beginValue(p, byte);
+  private beginItem(p: usize, end: usize, byte: u8): usize {
+    if (this.depth <= this.watched) this.itemBegins(byte);
+    return this.beginValue(p, end, byte);
   }
 
-  private beginValue(p: usize, byte: u8): usize {
-    const type = typeOf(byte);
-    switch (type) {
-      case Ascii.OpenBrace:
-        return this.openContainer(p, type, State.FirstKey);
-      case Ascii.OpenBracket:
-        return this.openContainer(p, type, State.FirstItem);
-      case Ascii.Quote:
-        this.state = State.String;
-        this.strings.begin(this.valueBegins(type, p));
-        return p + 1;
-      case Ascii.Zero:
-        this.state = State.Number;
-        this.number = numberBegin(byte);
-        break;
-      case Ascii.LowerT:
-        this.beginLiteral(Literal.True);
-        break;
-      case Ascii.LowerF:
-        this.beginLiteral(Literal.False);
-        break;
-      case Ascii.LowerN:
-        this.beginLiteral(Literal.Null);
-        break;
-      default:
-        return this.failAt(p);
+  private beginValue(p: usize, end: usize, byte: u8): usize {
+    if (byte == Ascii.Quote) {
+      const use = this.depth <= this.watched ? this.valueBegins(byte, p) : StringUse.Nothing;
+      this.state = State.String;
+      this.strings.begin(use);
+      return p + 1 < end ? this.readString(p + 1, end) : end;
     }
-    this.valueBegins(type, p);
-    return p + 1;
-  }
-
-  private beginLiteral(rest: u32): void {
-    this.state = State.Literal;
-    this.literal = rest;
+    if (byte == Ascii.OpenBrace) return this.openContainer(p, byte, State.FirstKey);
+    if (byte == Ascii.OpenBracket) return this.openContainer(p, byte, State.FirstItem);
+    if (!this.scalar.begin(byte)) return this.failAt(p);
+    if (this.depth <= this.watched) this.valueBegins(typeOf(byte), p);
+    this.state = State.Scalar;
+    return p + 1 < end ? this.readScalar(p + 1, end) : end;
   }
 
   private openContainer(p: usize, type: u8, next: State): usize {
     if (this.depth == MAX_DEPTH) return this.failAt(p);
-    this.valueBegins(type, p);
+    const isWatched = this.depth <= this.watched;
+    if (isWatched) this.valueBegins(type, p);
     unchecked((this.brackets[++this.depth] = type));
-    this.containerOpens();
+    if (isWatched) this.containerOpens();
     this.state = next;
     return p + 1;
   }
 
+  private beginContent(type: u8, empty: bool): void {
+    // The container itself is in the one before.
+    if (this.depth - 1 <= this.watched) this.contentBegins(type, empty);
+  }
+
   private closeContainer(p: usize): usize {
-    this.depth--;
-    this.containerCloses();
+    const depth = --this.depth;
+    if (this.watched > depth) this.watched = depth;
     this.endValue(p + 1);
     return p + 1;
   }
 
   private endValue(p: usize): void {
     this.state = this.depth == 0 ? State.Outside : State.AfterValue;
-    this.valueEnds(p);
+    if (this.depth <= this.watched) this.valueEnds(p);
   }
 
   private readSeparator(p: usize, byte: u8): usize {
@@ -271,17 +247,18 @@ export abstract class JsonGrammar extends ByteSink {
   private beginKey(p: usize, end: usize, byte: u8): usize {
     if (byte != Ascii.Quote) return this.failAt(p);
     const start = p + 1;
-    const wanted = this.wantsKeys();
+    const isWatched = this.depth <= this.watched;
     const stop = findEither(start, end, Ascii.Quote, Ascii.Backslash);
-    if (stop < end && load<u8>(stop) == Ascii.Quote) {
-      this.state = State.Colon;
-      if (wanted) this.memberBegins(start, (stop - start) as i32);
-      else this.otherMemberBegins();
-      return stop + 1;
+    if (stop == end || load<u8>(stop) != Ascii.Quote) {
+      this.state = State.Key;
+      this.strings.begin(isWatched ? StringUse.Key : StringUse.Nothing);
+      return start;
     }
-    this.state = State.Key;
-    this.strings.begin(wanted ? StringUse.Key : StringUse.Nothing);
-    return start;
+    if (isWatched) this.memberBegins(start, (stop - start) as i32);
+    p = stop + 1;
+    const hasColon = p < end && load<u8>(p) == Ascii.Colon;
+    this.state = hasColon ? State.Member : State.Colon;
+    return hasColon ? p + 1 : p;
   }
 
   private readKey(p: usize, end: usize): usize {
@@ -289,8 +266,9 @@ export abstract class JsonGrammar extends ByteSink {
     p = strings.read(p, end);
     if (!strings.closed) return p;
     this.state = State.Colon;
+    if (this.depth > this.watched) return p;
     if (strings.hasKey()) this.memberBegins(strings.key(), strings.keyLength);
-    else this.otherMemberBegins();
+    else this.longMemberBegins();
     return p;
   }
 
@@ -302,26 +280,11 @@ export abstract class JsonGrammar extends ByteSink {
     return p;
   }
 
-  private readNumber(p: usize, end: usize): usize {
-    let number = this.number;
-    while (p < end) {
-      const next = numberNext(number, load<u8>(p));
-      if (next == NumberState.Outside) {
-        if (!numberComplete(number)) return this.failAt(p);
-        this.endValue(p);
-        return p;
-      }
-      number = next;
-      p++;
-    }
-    this.number = number;
+  private readScalar(p: usize, end: usize): usize {
+    const scalar = this.scalar;
+    p = scalar.read(p, end);
+    if (scalar.progress == ScalarProgress.Complete) this.endValue(p);
+    else if (scalar.progress == ScalarProgress.Malformed) this.fail();
     return p;
-  }
-
-  private readLiteral(p: usize): usize {
-    if (load<u8>(p) != (this.literal & 0xff)) return this.failAt(p);
-    this.literal >>= 8;
-    if (this.literal == 0) this.endValue(p + 1);
-    return p + 1;
   }
 }

@@ -73,7 +73,6 @@ export class JsonScanner extends JsonGrammar {
     this.documentDepth = 0;
     this.inDocument = false;
     this.inBase64 = false;
-    this.path.restart(null);
     this.watch.drop();
   }
 
@@ -81,7 +80,7 @@ export class JsonScanner extends JsonGrammar {
     const isArray = byte == Ascii.OpenBracket;
     this.documentDepth = isArray ? 1 : 0;
     this.inDocument = !isArray;
-    this.path.restart(isArray ? null : this.set.root);
+    this.path.node = isArray ? null : this.set.root;
   }
 
   protected itemBegins(byte: u8): void {
@@ -90,19 +89,15 @@ export class JsonScanner extends JsonGrammar {
       return;
     }
     this.inDocument = byte == Ascii.OpenBrace;
-    this.path.restart(this.inDocument ? this.set.root : null);
-  }
-
-  protected wantsKeys(): bool {
-    return this.path.follows(this.depth);
+    this.path.node = this.inDocument ? this.set.root : null;
   }
 
   protected memberBegins(ptr: usize, len: i32): void {
     this.path.toMember(this.depth, ptr, len);
   }
 
-  protected otherMemberBegins(): void {
-    this.path.toNothing();
+  protected longMemberBegins(): void {
+    this.path.node = null;
   }
 
   protected valueBegins(type: u8, p: usize): StringUse {
@@ -123,16 +118,13 @@ export class JsonScanner extends JsonGrammar {
   }
 
   protected containerOpens(): void {
-    this.path.enter(this.depth);
+    const isArrayOfDocuments = this.depth == 1 && this.documentDepth == 1;
+    if (isArrayOfDocuments || this.path.enter(this.depth)) this.watched = this.depth;
   }
 
   protected contentBegins(type: u8, empty: bool): void {
     const node = this.path.node;
     if (node != null) this.watch.beginContent(node, type, this.begun, empty);
-  }
-
-  protected containerCloses(): void {
-    this.path.leave(this.depth + 1);
   }
 
   protected textGrows(): void {

@@ -10,7 +10,7 @@ import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
-import { childrenOf, isRunning, killAll } from "./processes.ts";
+import { childrenOf, handleOf, isRunning, type ProcessHandle, signalAll } from "./processes.ts";
 
 export const PROJECT_ROOT = resolve(fileURLToPath(import.meta.url), "../../..");
 const LAUNCHER = join(PROJECT_ROOT, "dist/cli/tollgate.js");
@@ -43,7 +43,7 @@ export interface Stack {
   logs: () => string;
   /** Writes a policy file, new or changed. */
   writePolicy: (name: string, text: string) => Promise<void>;
-  /** Ctrl-C. Throws when something is still running after it, and ends that. */
+  /** Ctrl-C, once. Throws when something is still running after it, and ends that. */
   stop: () => Promise<void>;
 }
 
@@ -72,17 +72,26 @@ export async function startStack(options: StackOptions): Promise<Stack> {
       SIMULATOR_PORT: simulatorPort,
     },
   });
-  const output = collect(child);
+  const { output, parts } = collect(child);
   const launcherPid = child.pid ?? 0;
-  const killOnExit = () => killAll([...childrenOf(launcherPid), launcherPid]);
+  const started = () => [...childrenOf(launcherPid), ...parts];
+  const killOnExit = () => {
+    signalAll(started(), "SIGKILL");
+    child.kill("SIGKILL");
+  };
   process.once("exit", killOnExit);
-  const stop = async () => {
+  const stopOnce = async () => {
     try {
-      await stopLauncher(child, output);
+      await stopLauncher(child, started, output);
     } finally {
       process.off("exit", killOnExit);
       await rm(folder, { recursive: true, force: true });
     }
+  };
+  let stopped: Promise<void> | null = null;
+  const stop = () => {
+    stopped ??= stopOnce();
+    return stopped;
   };
   try {
     await readyLine(child, output);
@@ -137,12 +146,20 @@ async function makePolicies(
   return target;
 }
 
-function collect(child: ChildProcess): () => string {
-  const parts: string[] = [];
+/** What the launcher prints, and the processes that it names while they are young. */
+function collect(child: ChildProcess): { output: () => string; parts: ProcessHandle[] } {
+  const texts: string[] = [];
+  const parts: ProcessHandle[] = [];
   for (const stream of [child.stdout, child.stderr]) {
-    stream?.setEncoding("utf8").on("data", (text: string) => parts.push(text));
+    stream?.setEncoding("utf8").on("data", (text: string) => {
+      texts.push(text);
+      for (const [, pid] of text.matchAll(/^.* pid (\d+)$/gm)) {
+        const handle = handleOf(Number(pid));
+        if (handle !== null) parts.push(handle);
+      }
+    });
   }
-  return () => parts.join("");
+  return { output: () => texts.join(""), parts };
 }
 
 async function readyLine(child: ChildProcess, output: () => string): Promise<void> {
@@ -164,20 +181,22 @@ function lastPid(output: string, part: string): number {
   return Number(found[1]);
 }
 
-async function stopLauncher(child: ChildProcess, output: () => string): Promise<void> {
-  const pid = child.pid;
-  if (pid === undefined) return;
-  const parts = childrenOf(pid);
-  const printed = [...output().matchAll(/^.* pid (\d+)/gm)].map((match) => Number(match[1]));
-  const started = [...new Set([...parts, ...printed])];
-  for (const part of started) {
-    if (isRunning(part)) process.kill(part, "SIGCONT");
-  }
-  if (isRunning(pid)) child.kill("SIGINT");
+async function stopLauncher(
+  child: ChildProcess,
+  started: () => ProcessHandle[],
+  output: () => string,
+): Promise<void> {
+  const parts = started();
+  // A test that failed may have left one stopped.
+  signalAll(parts, "SIGCONT");
+  const hasEnded = () => child.exitCode !== null || child.signalCode !== null;
+  if (!hasEnded()) child.kill("SIGINT");
   const until = Date.now() + STOP_DEADLINE_MS;
-  while (isRunning(pid) && Date.now() < until) await sleep(20);
-  const left = [pid, ...started].filter(isRunning);
-  killAll(left);
+  while (!hasEnded() && Date.now() < until) await sleep(20);
+  const left = parts.filter(isRunning).map(({ pid }) => pid);
+  if (!hasEnded()) left.unshift(child.pid ?? 0);
+  child.kill("SIGKILL");
+  signalAll(parts, "SIGKILL");
   if (left.length > 0) {
     throw new Error(`still running after Ctrl-C: ${left.join(", ")}\n${output()}`);
   }

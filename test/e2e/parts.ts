@@ -3,6 +3,7 @@
  * without the other.
  */
 import { type ChildProcess, execFileSync, spawn } from "node:child_process";
+import { once } from "node:events";
 import { writeFileSync } from "node:fs";
 import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -10,7 +11,6 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { send } from "./client.ts";
 import { freePorts, PROJECT_ROOT } from "./harness.ts";
-import { isRunning, killAll } from "./processes.ts";
 
 const READY_DEADLINE_MS = 15_000;
 
@@ -96,7 +96,8 @@ async function untilReady(child: ChildProcess, url: string): Promise<void> {
 }
 
 async function end(child: ChildProcess | null): Promise<void> {
-  if (child?.pid === undefined) return;
-  killAll([child.pid]);
-  while (isRunning(child.pid)) await sleep(10);
+  if (child === null || child.exitCode !== null || child.signalCode !== null) return;
+  const ended = once(child, "exit");
+  child.kill("SIGKILL");
+  await ended;
 }

@@ -1,45 +1,63 @@
-/** Processes by pid, read from /proc: who is whose child, and who still runs. */
+/** Processes, read from /proc: who is whose child, and who still runs. */
 import { readdirSync, readFileSync } from "node:fs";
 
-interface ProcessStatus {
+/** One process for ever: a pid alone may be another's a moment later. */
+export interface ProcessHandle {
+  pid: number;
+  /** Clock ticks from boot to its start. */
+  startedTicks: string;
+}
+
+interface ProcessStatus extends ProcessHandle {
   parent: number;
   /** R, S, D, T (stopped), Z (ended, not yet waited for), … */
   state: string;
 }
 
-/** All descendants of a process, nearest first. */
-export function childrenOf(pid: number): number[] {
-  const parents = new Map<number, number>();
-  for (const name of readdirSync("/proc")) {
-    const status = /^\d+$/.test(name) ? statusOf(Number(name)) : null;
-    if (status !== null) parents.set(Number(name), status.parent);
-  }
-  const found = [pid];
-  for (const each of found) {
-    for (const [child, parent] of parents) if (parent === each) found.push(child);
-  }
-  return found.slice(1);
-}
-
-/** True while the process exists and has not ended. */
-export function isRunning(pid: number): boolean {
+/** The process that has this pid now; null where there is none. */
+export function handleOf(pid: number): ProcessHandle | null {
   const status = statusOf(pid);
-  return status !== null && status.state !== "Z" && status.state !== "X";
+  return status === null ? null : { pid, startedTicks: status.startedTicks };
 }
 
-/** SIGKILL, for those that are still there. */
-export function killAll(pids: number[]): void {
-  for (const pid of pids) {
-    if (isRunning(pid)) process.kill(pid, "SIGKILL");
+/** All descendants of a process, nearest first. */
+export function childrenOf(pid: number): ProcessHandle[] {
+  const all = readdirSync("/proc")
+    .filter((name) => /^\d+$/.test(name))
+    .map((name) => statusOf(Number(name)))
+    .filter((status) => status !== null);
+  const found: ProcessHandle[] = [];
+  for (const parents = [pid]; parents.length > 0; ) {
+    const parent = parents.shift();
+    for (const { pid: child, parent: its, startedTicks } of all) {
+      if (its !== parent) continue;
+      found.push({ pid: child, startedTicks });
+      parents.push(child);
+    }
+  }
+  return found;
+}
+
+/** True while this very process exists and has not ended. */
+export function isRunning({ pid, startedTicks }: ProcessHandle): boolean {
+  const status = statusOf(pid);
+  return status?.startedTicks === startedTicks && status.state !== "Z" && status.state !== "X";
+}
+
+/** Sends a signal to those that still run. */
+export function signalAll(processes: ProcessHandle[], signal: NodeJS.Signals): void {
+  for (const each of processes) {
+    if (isRunning(each)) process.kill(each.pid, signal);
   }
 }
 
-/** proc(5): /proc/pid/stat is `pid (name) state ppid …`, and a name may hold anything. */
+/** proc(5): /proc/pid/stat is `pid (name) state ppid …`, start is field 22; a name holds anything. */
 function statusOf(pid: number): ProcessStatus | null {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
-    const [state = "", parent = "0"] = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
-    return { state, parent: Number(parent) };
+    const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+    const [state = "", parent = "0"] = fields;
+    return { pid, state, parent: Number(parent), startedTicks: fields[19] ?? "" };
   } catch {
     return null;
   }

@@ -21,5 +21,9 @@ export interface PolicyKind<T = unknown> {
   schema?: object;
   /** Only one object of this kind may be in force. */
   single?: boolean;
+  /** What the object is for, in words: no two objects in force may have the same subject. */
+  subject?(object: T): string;
+  /** What is allowed in the object, but probably not what was meant. */
+  warnings?(object: T): readonly PolicyProblem[];
   load(document: SourceDocument): LoadedObject<T>;
 }

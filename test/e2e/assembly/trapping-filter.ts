@@ -1,7 +1,6 @@
 /** The filter, with one more way to fail: a request with the header x-trap traps. Test only. */
-import { header, HeaderMap } from "../../../plugin/abi/host";
+import { HeaderMap, handedPtr, header } from "../../../plugin/abi/host";
 import { release, Utf8 } from "../../../plugin/abi/memory";
-import { handedPtr } from "../../../plugin/abi/host";
 import * as filter from "../../../plugin/index";
 
 export {

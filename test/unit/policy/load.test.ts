@@ -16,6 +16,10 @@ function reload(previous: LoadedPolicies, files: Record<string, string>): Loaded
   return loadPolicyTexts(new Map(Object.entries(files)), { previous });
 }
 
+const budget = (name: string, scope: string, usd: number, more = "") =>
+  `apiVersion: ai.systemhardening.com/v1\nkind: LLMBudget\nmetadata: {name: ${name}}\n` +
+  `spec:\n  ${scope}\n  monthlyBudgetUSD: ${usd}\n${more}`;
+
 describe("expressions in YAML: line and column of what is wrong", () => {
   test.each([
     [
@@ -173,22 +177,41 @@ describe("documents", () => {
     ]);
   });
 
-  test("LLMBudget is not accepted, and breaks nothing beside it", () => {
-    const budget =
-      "apiVersion: ai.systemhardening.com/v1\nkind: LLMBudget\n" +
-      "metadata: {name: b}\nspec: {team: x}\n";
-    const loaded = load(`${budget}---\n${simple("p")}`);
-    const message =
-      "the kind LLMBudget (ai.systemhardening.com/v1) is not supported yet: nothing is enforced";
+  test("an LLMBudget is accepted, with its warnings", () => {
+    const loaded = load(budget("b", "team: x", 1, "  users: {a: {maxMonthlyUSD: 2}}\n"));
     expect(problemsOf(loaded)).toEqual([]);
-    expect(loaded.warnings.map(problemText)).toEqual([`policies.yaml:2:7: kind: ${message}`]);
+    expect(loaded.warnings.map(problemText)).toEqual([
+      "policies.yaml:7:30: spec.users.a.maxMonthlyUSD: " +
+        "2 is over the whole budget of 1 USD: it limits nothing",
+    ]);
     expect(
       loaded.set.status().map(({ kind, accepted, inForce }) => [kind, accepted, inForce]),
-    ).toEqual([
-      ["LLMBudget", false, false],
-      ["TokenRateLimitPolicy", true, true],
+    ).toEqual([["LLMBudget", true, true]]);
+  });
+
+  test.each([
+    ["team: x", 'team "x"'],
+    ['team: "*"', "teams without a budget"],
+    ["organization: x", 'organization "x"'],
+  ])("two budgets for %s are a problem that names both", (scope, subject) => {
+    const loaded = load({ "a.yaml": budget("one", scope, 1), "b.yaml": budget("two", scope, 2) });
+    expect(problemsOf(loaded)).toEqual([
+      "b.yaml:3:18: metadata.name: LLMBudget default/two and LLMBudget default/one are both " +
+        `for ${subject}; the other one is defined in a.yaml:1:1`,
     ]);
-    expect(matched(loaded, request())).toEqual(["p"]);
+    expect(loaded.documents.map(({ source }) => source.name)).toEqual(["one"]);
+    const inOne = load(`${budget("one", scope, 1)}---\n${budget("two", scope, 2)}`);
+    expect(problemsOf(inOne)).toEqual([
+      "policies.yaml:10:18: metadata.name: LLMBudget default/two and LLMBudget default/one " +
+        `are both for ${subject}; the other one is defined in policies.yaml:1:1`,
+    ]);
+  });
+
+  test("a team and an organization of one name do not clash", () => {
+    const loaded = load(
+      `${budget("one", "team: x", 1)}---\n${budget("two", "organization: x", 2)}`,
+    );
+    expect(problemsOf(loaded)).toEqual([]);
   });
 
   test("PriceTable documents are handed on with their positions", () => {

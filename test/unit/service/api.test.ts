@@ -127,6 +127,7 @@ describe("GET /v1/filter-config", () => {
       request: { ...parts.capture.request, body: ["/user"] },
       response: { ...parts.capture.response, facts: ["/model", "/meter/tokens"] },
       errors: parts.capture.errors,
+      errorTypes: parts.capture.errorTypes,
     });
     expect(first.headers.etag).toBe(`"${config.version}"`);
     const again = (tag: string) =>

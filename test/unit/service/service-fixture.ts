@@ -142,6 +142,7 @@ const capture: Parts["capture"] = {
     prompt: ["/messages"],
   },
   response: { usage: ["/usage"], facts: ["/model"], text: [], base64: [], headers: [] },
+  errorTypes: { openai: { 503: "server_error" } },
   errors: {
     openai: '{"error":{"message":"$message","type":"$type","param":null,"code":"$code"}}',
     anthropic: '{"type":"error","error":{"type":"$type","message":"$message"}}',

@@ -1,0 +1,13 @@
+/** Which models a modelPattern of a budget is about. */
+import { matchesGlob } from "../pricing/glob.ts";
+
+/** `gpt-4o-2024-08-06`, `claude-opus-4-20250514`, `claude-opus-4@20250514`, `…-latest`. */
+const SNAPSHOT = /[-@](?:\d{4}-\d{2}-\d{2}|\d{8}|latest)$/i;
+
+/**
+ * Whether `model` is one that `pattern` names. Letter case does not count, and a dated snapshot is
+ * its model: else a limit on `gpt-4o` would be left by asking for `gpt-4o-2024-08-06`.
+ */
+export function matchesModel(pattern: string, model: string): boolean {
+  return matchesGlob(pattern, model) || matchesGlob(pattern, model.replace(SNAPSHOT, ""));
+}

@@ -1,0 +1,122 @@
+/** Which alert thresholds of a budget a change of its spending crosses. Pure. */
+import type { LlmBudget, Threshold, ThresholdAction } from "../policy/kinds/llm-budget.ts";
+import { percentUp } from "./amount.ts";
+import type { BudgetMatch } from "./budget-index.ts";
+import { keyPart } from "./budget-key.ts";
+import { type BudgetLimit, type Grants, totals } from "./budget-limits.ts";
+
+const NOBODY = { team: null, app: null, user: null, task: null };
+
+/** A budget with thresholds, and the counter that they look at. */
+export interface AlertSubject {
+  level: "organization" | "team";
+  /** The team or organization; null: payers whose team is not known. */
+  name: string | null;
+  budget: LlmBudget;
+  /** Key of the counter. */
+  key: string;
+  budgetNanoUsd: number;
+}
+
+/** A threshold that is reached, as alerts tell it. */
+export interface BudgetAlert {
+  level: AlertSubject["level"];
+  name: string | null;
+  /** namespace/name of the LLMBudget. */
+  policy: string;
+  percent: number;
+  action: ThresholdAction;
+  notifyChannel: string | null;
+  usedNanoUsd: number;
+  budgetNanoUsd: number;
+  /** Month of the budget's time zone, e.g. 2026-11. */
+  period: string;
+  resetsAtMs: number;
+  /** The same for one threshold in one period, on every replica: an alert is sent once. */
+  dedupeKey: string;
+}
+
+/** Spending on one counter, nano-USD. */
+export interface SpendChange {
+  beforeNanoUsd: number;
+  afterNanoUsd: number;
+  /** End of the counter's window. */
+  resetsAtMs: number;
+}
+
+/** The budgets whose thresholds a match may cross, the organization's first. */
+export function alertSubjects(match: BudgetMatch, grants: Grants = {}): AlertSubject[] {
+  return totals(match, NOBODY, grants).map(
+    ({ level, name, key, budgetNanoUsd }: BudgetLimit): AlertSubject => {
+      const isTeam = level === "team";
+      const budget = isTeam ? match.budget : (match.organization ?? match.budget);
+      return { level: isTeam ? "team" : "organization", name, budget, key, budgetNanoUsd };
+    },
+  );
+}
+
+/** The thresholds that were not reached before and are now, ascending. */
+export function thresholdsCrossed(subject: AlertSubject, change: SpendChange): BudgetAlert[] {
+  const { beforeNanoUsd, afterNanoUsd, resetsAtMs } = change;
+  return subject.budget.thresholds.flatMap((threshold) => {
+    const reachedNanoUsd = percentUp(subject.budgetNanoUsd, threshold.percent);
+    if (beforeNanoUsd >= reachedNanoUsd || afterNanoUsd < reachedNanoUsd) return [];
+    return [alertOf(subject, threshold, afterNanoUsd, resetsAtMs)];
+  });
+}
+
+/**
+ * The threshold whose action was just done to a request. What is held counts for that, so it may
+ * come before the spending itself crosses; the alert is the same one. Null: no such threshold.
+ */
+export function thresholdApplied(
+  subject: AlertSubject,
+  action: ThresholdAction,
+  counter: { usedNanoUsd: number; resetsAtMs: number },
+): BudgetAlert | null {
+  const threshold = subject.budget.thresholds.find((known) => known.action === action);
+  if (threshold === undefined) return null;
+  return alertOf(subject, threshold, counter.usedNanoUsd, counter.resetsAtMs);
+}
+
+function alertOf(
+  { level, name, budget, budgetNanoUsd }: AlertSubject,
+  { percent, action, notifyChannel }: Threshold,
+  usedNanoUsd: number,
+  resetsAtMs: number,
+): BudgetAlert {
+  const period = monthOf(resetsAtMs - 1, budget.timeZone);
+  const owner = level === "team" ? keyPart(name) : `org/${keyPart(name)}`;
+  return {
+    level,
+    name,
+    policy: budget.policy,
+    percent,
+    action,
+    notifyChannel,
+    usedNanoUsd,
+    budgetNanoUsd,
+    period,
+    resetsAtMs,
+    dedupeKey: `alert/${owner}/${period}/${percent}`,
+  };
+}
+
+const formats = new Map<string, Intl.DateTimeFormat>();
+
+/** The calendar month at a time, as 2026-11. */
+function monthOf(timeMs: number, timeZone: string): string {
+  let format = formats.get(timeZone);
+  if (format === undefined) {
+    format = new Intl.DateTimeFormat("en-US", {
+      calendar: "gregory",
+      numberingSystem: "latn",
+      timeZone,
+      year: "numeric",
+      month: "2-digit",
+    });
+    formats.set(timeZone, format);
+  }
+  const parts = new Map(format.formatToParts(timeMs).map(({ type, value }) => [type, value]));
+  return `${parts.get("year")}-${parts.get("month")}`;
+}

@@ -1,0 +1,38 @@
+/** `make up` as it is without any setting, and Ctrl-C. */
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { send } from "./client.ts";
+import { type Stack, startStack } from "./harness.ts";
+import { childrenOf, isRunning } from "./processes.ts";
+import { recordOf } from "./service-api.ts";
+import { ask, CHAT } from "./traffic.ts";
+
+/** A person at a terminal waits this long; nothing was under way. */
+const PROMPT_STOP_MS = 4_000;
+
+let stack: Stack;
+beforeAll(async () => {
+  stack = await startStack({ policies: "policies/examples/kuadrant-tiers" });
+});
+afterAll(() => stack?.stop());
+
+test("the simulator is the upstream, and what is billed is what is recorded", async () => {
+  const headers = { "x-groups": "free" };
+  const json = await ask(stack.proxyUrl, { headers });
+  const stream = await ask(stack.proxyUrl, { headers, body: { ...CHAT, stream: true } });
+  for (const { requestId, reply } of [json, stream]) {
+    expect(reply.status).toBe(200);
+    expect((await recordOf(stack.apiUrl, requestId)).tokens.total).toBe(25);
+  }
+  const bill = await send(`${stack.proxyUrl}/simulator/bill`);
+  expect(JSON.parse(bill.text)).toMatchObject({ requests: 2, inputTokens: 10, outputTokens: 40 });
+});
+
+test("Ctrl-C ends everything, soon", async () => {
+  const parts = childrenOf(stack.launcherPid);
+  expect(parts.length).toBe(3);
+  const startedAt = performance.now();
+  await stack.stop();
+  expect(parts.filter(isRunning)).toEqual([]);
+  await expect(send(`${stack.proxyUrl}/v1/models`)).rejects.toThrow(/ECONNREFUSED/);
+  expect(performance.now() - startedAt).toBeLessThan(PROMPT_STOP_MS);
+});

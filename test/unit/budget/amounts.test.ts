@@ -1,0 +1,139 @@
+import { describe, expect, test } from "vitest";
+import {
+  percentDown,
+  percentUp,
+  usdText,
+  utilizationText,
+} from "../../../limitador-bridge/budget/amount.ts";
+import { keyPart } from "../../../limitador-bridge/budget/budget-key.ts";
+import { forecast, isSpike, usualHourNanoUsd } from "../../../limitador-bridge/budget/forecast.ts";
+import { matchesModel } from "../../../limitador-bridge/budget/model-pattern.ts";
+import {
+  capMaxOutputTokens,
+  roomNanoUsd,
+  withReserve,
+} from "../../../limitador-bridge/budget/output-cap.ts";
+import { budgetText, Ledger, matchOf, planOf, USD } from "./budget-fixture.ts";
+
+const DAY_MS = 86_400_000;
+const MAX = Number.MAX_SAFE_INTEGER;
+
+test("shares are exact, and bounded", () => {
+  expect([percentDown(99, 5), percentUp(99, 5), percentUp(100, 5)]).toEqual([4, 5, 5]);
+  expect([percentDown(MAX, 99), percentDown(MAX, 110)]).toEqual([8917127262193581, MAX]);
+});
+
+test.each<[number, string]>([
+  [0, "0"],
+  [1, "0.000000001"],
+  [12_500_000_000, "12.5"],
+  [8000 * USD, "8000"],
+  [MAX, "9007199.254740991"],
+])("%d nano-USD are %s USD", (amount, text) => {
+  expect(usdText(amount)).toBe(text);
+});
+
+test.each<[number, number, string]>([
+  [0, 100, "0.00"],
+  [85, 100, "0.85"],
+  [99_999, 100_000, "0.99"],
+  [100, 100, "1.00"],
+  [1234, 100, "12.34"],
+  [0, 0, "1.00"],
+])("%d of %d is %s", (taken, budget, text) => {
+  expect(utilizationText(taken, budget)).toBe(text);
+});
+
+test.each<[string | null, string]>([
+  ["ml", "ml"],
+  ["a/b|c%d\n", "a%2Fb%7Cc%25d%0A"],
+  ["*", "%2A"],
+  ["gpt*", "gpt*"],
+  [null, "*"],
+  ["\ud800", "\ufffd"],
+])("%j within a key is %s", (name, part) => {
+  expect(keyPart(name)).toBe(part);
+});
+
+test.each<[string, string, boolean]>([
+  ["gpt-4o", "gpt-4o", true],
+  ["gpt-4o", "GPT-4o", true],
+  ["gpt-4o", "gpt-4o-mini", false],
+  ["gpt-4o", "gpt-4o-2024-08-06", true],
+  ["claude-opus-4", "claude-opus-4-20250514", true],
+  ["claude-opus-4", "claude-opus-4@20250514", true],
+  ["claude-3-5-sonnet", "claude-3-5-sonnet-latest", true],
+  ["claude-opus*", "claude-opus-4-1", true],
+  ["gpt-4o-2024-08-06", "gpt-4o", false],
+  ["*", "", true],
+])("%s is about %s: %s", (pattern, model, matches) => {
+  expect(matchesModel(pattern, model)).toBe(matches);
+});
+
+describe("forecast", () => {
+  const soFar = (spentNanoUsd: number, elapsedDays: number) => ({
+    spentNanoUsd,
+    budgetNanoUsd: 100,
+    elapsedMs: elapsedDays * DAY_MS,
+    periodMs: 30 * DAY_MS,
+  });
+  test.each<[number, number, ReturnType<typeof forecast>]>([
+    [40, 10, { atEndNanoUsd: 120, daysUntilExhausted: 15, exhaustsBeforeReset: true }],
+    [40, 15, { atEndNanoUsd: 80, daysUntilExhausted: 22.5, exhaustsBeforeReset: false }],
+    [10, 7, { atEndNanoUsd: 43, daysUntilExhausted: 63, exhaustsBeforeReset: false }],
+    [0, 10, { atEndNanoUsd: 0, daysUntilExhausted: null, exhaustsBeforeReset: false }],
+    [100, 30, { atEndNanoUsd: 100, daysUntilExhausted: 0, exhaustsBeforeReset: true }],
+    [150, 10, { atEndNanoUsd: 450, daysUntilExhausted: 0, exhaustsBeforeReset: true }],
+    [5, 0, null],
+  ])("%d spent after %d of 30 days", (spent, days, expected) => {
+    expect(forecast(soFar(spent, days))).toEqual(expected);
+  });
+
+  test("stays an integer that all can count", () => {
+    const all = { ...soFar(MAX, 1), budgetNanoUsd: MAX };
+    expect(forecast(all)?.atEndNanoUsd).toBe(MAX);
+  });
+});
+
+test("a spike is more than three usual hours", () => {
+  const usual = usualHourNanoUsd([0, 10, 0, 20, 31]);
+  expect(usual).toBe(21);
+  expect([isSpike(63, usual), isSpike(64, usual)]).toEqual([false, true]);
+  expect([usualHourNanoUsd([0, 0]), isSpike(1000, null)]).toEqual([null, false]);
+});
+
+describe("capping the output to what is left", () => {
+  const cost = (tokens: number) => 100 + tokens * 10;
+  test.each<[number, number, number | null]>([
+    [1100, 500, 100],
+    [1109, 500, 100],
+    [1110, 500, 101],
+    [99_999, 500, 500],
+    [110, 500, 1],
+    [109, 500, null],
+    [1100, 0, null],
+  ])("room %d, at most %d tokens: %j", (room, max, tokens) => {
+    expect(capMaxOutputTokens(room, max, cost)).toBe(tokens);
+  });
+
+  test("the room is that of the tightest enforced limit, its overshoot included", () => {
+    const match = matchOf(
+      budgetText(`  team: ml-team
+  monthlyBudgetUSD: 1
+  users: {"*": {maxMonthlyUSD: 0.5}}
+`),
+    );
+    const plan = planOf(match);
+    const [option] = plan.options;
+    if (option === undefined) throw new Error("a plan has an option");
+    const room = (team: number, user: number) => {
+      const used = { "budget/ml-team": team, "budget/ml-team/user/alice": user };
+      return roomNanoUsd(option, new Ledger(used).reserve(plan).counters);
+    };
+    // The option that is taken is counted in its own counters.
+    expect(room(980_000_000, 0)).toBe(60_000_000);
+    expect(room(999_999_999, 499_999_999)).toBe(1);
+    expect(room(1_000_000_000, 0)).toBe(0);
+    expect(withReserve(option, 7).claims.map(({ reserve }) => reserve)).toEqual([7, 7]);
+  });
+});
