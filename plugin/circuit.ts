@@ -1,4 +1,4 @@
-import { defineMetric, log, LogLevel, recordMetric } from "./abi/host";
+import { defineMetric, LogLevel, log, recordMetric } from "./abi/host";
 
 /**
  * Whether the service can be asked. One call that is not answered opens the circuit for all

@@ -1,6 +1,5 @@
 import { JsonNode, parseJson } from "./scan/json-tree";
 
-const DEFAULT_ADMIT_TIMEOUT_MS = 200;
 const DEFAULT_POLL_INTERVAL_MS = 1000;
 const DEFAULT_FLUSH_INTERVAL_MS = 100;
 const DEFAULT_BATCH_RECORDS = 100;
@@ -20,7 +19,6 @@ export class Configuration {
   holdHeaders: bool = false;
   /** What happens to a metered request before the first filter config has come. */
   failOpen: bool = false;
-  admitTimeoutMs: i32 = DEFAULT_ADMIT_TIMEOUT_MS;
   pollIntervalMs: i32 = DEFAULT_POLL_INTERVAL_MS;
   flushIntervalMs: i32 = DEFAULT_FLUSH_INTERVAL_MS;
   /** 0: Envoy's own buffer limit is the only one. */
@@ -54,7 +52,6 @@ export class Configuration {
     else if (key == "token") this.token = this.string(key, value);
     else if (key == "hold_headers") this.holdHeaders = this.boolean(key, value);
     else if (key == "failure_mode") this.failOpen = this.allowOrDeny(key, value);
-    else if (key == "admit_timeout_ms") this.admitTimeoutMs = this.integer(key, value, 1, 60_000);
     else if (key == "poll_interval_ms") this.pollIntervalMs = this.integer(key, value, 50, 60_000);
     else if (key == "flush_interval_ms") this.flushIntervalMs = this.integer(key, value, 10, 5000);
     else if (key == "max_request_body_bytes") {

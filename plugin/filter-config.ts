@@ -2,6 +2,8 @@ import { Utf8 } from "./abi/memory";
 import { JsonNode, parseJson } from "./scan/json-tree";
 import { PointerKind, PointerSet } from "./scan/pointer-set";
 
+const DEFAULT_ADMIT_TIMEOUT_MS = 200;
+
 /** One LLM API, told by the end of the path. */
 export class ApiRoute {
   constructor(
@@ -96,6 +98,8 @@ export class FieldPointers {
 export class FilterConfig {
   version: string = "";
   failOpen: bool = false;
+  /** How long a request may wait for its admission. */
+  admitTimeoutMs: i32 = DEFAULT_ADMIT_TIMEOUT_MS;
   sniff: bool = false;
   routes: ApiRoute[] = [];
   headers: Utf8[] = [];
@@ -123,6 +127,7 @@ export class FilterConfig {
     const c = new FilterConfig();
     c.version = root.str("version", "");
     c.failOpen = root.str("failureMode", "deny") == "allow";
+    c.admitTimeoutMs = <i32>root.int("admitTimeoutMs", DEFAULT_ADMIT_TIMEOUT_MS);
     c.sniff = root.bool("sniff", false);
     c.readRoutes(apis);
     c.readAttributes(root.get("attributes"));

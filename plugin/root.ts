@@ -1,11 +1,11 @@
 import {
-  callStatus,
   Body,
   bodyBytes,
+  callStatus,
   handedLength,
   handedPtr,
-  log,
   LogLevel,
+  log,
   nextShared,
   nowMs,
   nowNanos,

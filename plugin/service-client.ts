@@ -18,8 +18,7 @@ export class ServiceClient {
     this.settleHeaders = post(configuration, "/v1/settle");
   }
 
-  admit(body: usize, length: i32): u32 {
-    const timeoutMs = this.configuration.admitTimeoutMs;
+  admit(body: usize, length: i32, timeoutMs: i32): u32 {
     return this.send(this.admitHeaders, body, length, timeoutMs);
   }
 

@@ -1,14 +1,14 @@
 import {
-  callStatus,
   Action,
   Body,
   bodyBytes,
+  callStatus,
   clearRouteCache,
   continueStream,
   Direction,
+  HeaderMap,
   handedLength,
   handedPtr,
-  HeaderMap,
   nowMs,
   removeHeader,
   replaceHeaderText,
@@ -223,7 +223,8 @@ export class Stream {
     this.writeDownLlm();
     if (this.root.circuit.isOpen) return this.unanswered();
     writeAdmit(exchange.id, exchange.attributes, exchange.llm, scratch);
-    const token = this.root.service.admit(scratch.ptr, scratch.length);
+    const timeoutMs = (this.config as FilterConfig).admitTimeoutMs;
+    const token = this.root.service.admit(scratch.ptr, scratch.length, timeoutMs);
     if (token == 0) {
       this.root.circuit.fail();
       return this.unanswered();
@@ -328,7 +329,8 @@ export class Stream {
     const match = this.match;
     if (scan === null || !scan.isObject || !this.lengthIsFree) return;
     const edits = new BodyEdits();
-    const addUsage = match !== null && match.route.includeUsage && scan.stream && !scan.includeUsage;
+    const addUsage =
+      match !== null && match.route.includeUsage && scan.stream && !scan.includeUsage;
     if (addUsage) edits.includeUsage(scan);
     const changeModel = answer !== null && answer.model != "" && scan.hasModel;
     if (answer !== null && changeModel && answer.model != scan.model) {

@@ -2,7 +2,7 @@
  * Envoy's bootstrap from its template: placeholders filled in, TLS towards an https upstream, one
  * endpoint for each service process.
  */
-import { isMap, isSeq, parseDocument, type Document, type YAMLMap } from "yaml";
+import { type Document, isMap, isSeq, parseDocument, type YAMLMap } from "yaml";
 
 export interface BootstrapValues {
   upstream: URL;
@@ -69,8 +69,7 @@ function addTls(document: Document, host: string): void {
     document.createNode({
       name: "envoy.transport_sockets.tls",
       typed_config: {
-        "@type":
-          "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext",
+        "@type": "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext",
         sni: host,
         common_tls_context: {
           validation_context: {
@@ -86,7 +85,8 @@ function addTls(document: Document, host: string): void {
 function addReplicas(document: Document, ports: number[]): void {
   const path = ["load_assignment", "endpoints", 0, "lb_endpoints"];
   const endpoints = cluster(document, "tollgate").getIn(path);
-  if (!isSeq(endpoints)) throw new Error("the bootstrap template's cluster tollgate has no endpoint");
+  if (!isSeq(endpoints))
+    throw new Error("the bootstrap template's cluster tollgate has no endpoint");
   const first = endpoints.items[0];
   for (const port of ports.slice(1)) {
     const copy = isMap(first) ? (first.clone() as YAMLMap) : undefined;

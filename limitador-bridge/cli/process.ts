@@ -46,7 +46,10 @@ function running(name: string, child: ChildProcess): Running {
   const stop = async (graceMs: number): Promise<void> => {
     if (!alive) return;
     child.kill("SIGTERM");
-    const inTime = await Promise.race([ended.then(() => true), sleep(graceMs, false)]);
+    const inTime = await Promise.race([
+      ended.then(() => true),
+      sleep(graceMs, false, { ref: false }),
+    ]);
     if (inTime) return;
     child.kill("SIGKILL");
     await ended;

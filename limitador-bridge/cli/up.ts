@@ -1,13 +1,14 @@
 /**
  * `tollgate up`: simulator (unless an upstream is given), budget service, Envoy; in the foreground,
- * until Ctrl-C or until one of them ends.
+ * until Ctrl-C. What ends by itself is started again.
  */
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { renderBootstrap } from "./bootstrap.ts";
-import { answers, type Running, start } from "./process.ts";
+import { keepUp, type Part, startPart } from "./keep-up.ts";
+import { answers, start } from "./process.ts";
 import { findEnvoy, PROJECT_ROOT, readSettings, type UpSettings } from "./up-settings.ts";
 
 const READY_DEADLINE_MS = 30_000;
@@ -17,12 +18,12 @@ const DRAIN_DEADLINE_MS = 5_000;
 const LAST_FLUSH_MS = 400;
 const STOP_GRACE_MS = 10_000;
 
-/** Runs until stopped. Returns the exit code: 0 after Ctrl-C, 1 when a part ended by itself. */
+/** Runs until stopped. Returns the exit code: 0 after Ctrl-C, 1 when a part cannot be kept up. */
 export async function up(env: NodeJS.ProcessEnv): Promise<number> {
   const settings = readSettings(env);
   const envoy = findEnvoy(env);
   const folder = await mkdtemp(join(tmpdir(), "tollgate-"));
-  const parts: Running[] = [];
+  const parts: Part[] = [];
   const interrupted = new Promise<"interrupted">((resolve) => {
     for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
       process.once(signal, () => resolve("interrupted"));
@@ -31,12 +32,7 @@ export async function up(env: NodeJS.ProcessEnv): Promise<number> {
   try {
     const starting = startAll(settings, envoy, folder, parts, env);
     const first = await Promise.race([interrupted, starting]);
-    if (first === "interrupted") return 0;
-    const ended = parts.map((part) => part.ended.then((how) => `${part.name} ended by ${how}`));
-    const why = await Promise.race([interrupted, ...ended]);
-    if (why === "interrupted") return 0;
-    console.error(`tollgate: ${why}; stopping the rest`);
-    return 1;
+    return first === "interrupted" ? 0 : await keepUp(parts, interrupted);
   } finally {
     await stopAll(parts, settings);
     await rm(folder, { recursive: true, force: true });
@@ -47,7 +43,7 @@ async function startAll(
   settings: UpSettings,
   envoy: string,
   folder: string,
-  parts: Running[],
+  parts: Part[],
   env: NodeJS.ProcessEnv,
 ): Promise<void> {
   const upstream = settings.upstream ?? (await startSimulator(settings, parts, env));
@@ -69,26 +65,22 @@ async function startAll(
   await writeFile(file, bootstrap, { mode: 0o600 });
   const args = ["-c", file, "--log-level", env.ENVOY_LOG_LEVEL || "warn", "--use-dynamic-base-id"];
   if (settings.workers) args.push("--concurrency", String(settings.workers));
-  const proxy = await start("envoy", envoy, args, env);
-  parts.push(proxy);
-  console.log(`envoy pid ${proxy.pid}`);
+  const proxy = await startPart(parts, () => start("envoy", envoy, args, env));
   await answers(proxy, `http://127.0.0.1:${settings.adminPort}/ready`, READY_DEADLINE_MS);
   printReady(settings, upstream);
 }
 
 async function startSimulator(
   settings: UpSettings,
-  parts: Running[],
+  parts: Part[],
   env: NodeJS.ProcessEnv,
 ): Promise<URL> {
   const port = settings.simulatorPort;
   const script = join(PROJECT_ROOT, "dist/simulator/main.js");
-  const simulator = await start("LLM simulator", process.execPath, [script], {
-    ...env,
-    SIMULATOR_PORT: String(port),
-  });
-  parts.push(simulator);
-  console.log(`LLM simulator pid ${simulator.pid}`);
+  const its = { ...env, SIMULATOR_PORT: String(port) };
+  const simulator = await startPart(parts, () =>
+    start("LLM simulator", process.execPath, [script], its),
+  );
   const url = new URL(`http://127.0.0.1:${port}`);
   await answers(simulator, `${url.href}healthz`, READY_DEADLINE_MS);
   return url;
@@ -97,26 +89,29 @@ async function startSimulator(
 async function startService(
   settings: UpSettings,
   port: number,
-  parts: Running[],
+  parts: Part[],
   env: NodeJS.ProcessEnv,
 ): Promise<void> {
-  const service = await start("budget service", process.execPath, [join(PROJECT_ROOT, "dist/main.js")], {
+  const script = join(PROJECT_ROOT, "dist/main.js");
+  const its = {
     ...env,
     API_PORT: String(port),
     STORE: settings.store,
     POLICIES: settings.policies,
     LOG_LEVEL: env.LOG_LEVEL || "warn",
-  });
-  parts.push(service);
-  console.log(`budget service pid ${service.pid}`);
+  };
+  const service = await startPart(parts, () =>
+    start("budget service", process.execPath, [script], its),
+  );
   await answers(service, `http://127.0.0.1:${port}/readyz`, READY_DEADLINE_MS);
 }
 
 /** Envoy first, when its streams are over and settled; then who counts them; then the upstream. */
-async function stopAll(parts: Running[], settings: UpSettings): Promise<void> {
-  const proxy = parts.find((part) => part.name === "envoy");
+async function stopAll(parts: Part[], settings: UpSettings): Promise<void> {
+  const running = parts.map((part) => part.running);
+  const proxy = running.find(({ name }) => name === "envoy");
   if (proxy?.isRunning()) await drain(settings.adminPort);
-  for (const part of [...parts].reverse()) await part.stop(STOP_GRACE_MS);
+  for (const part of running.reverse()) await part.stop(STOP_GRACE_MS);
 }
 
 async function drain(adminPort: number): Promise<void> {

@@ -142,7 +142,7 @@ export const FilterConfig = Type.Object({
   /** What the filter does with a metered request when the service cannot be asked. */
   failureMode: Type.Union([Type.Literal("allow"), Type.Literal("deny")]),
   /** How long the filter waits for an answer to /v1/admit. */
-  admitTimeoutMs: Type.Optional(Count),
+  admitTimeoutMs: Type.Optional(Type.Integer({ minimum: 1, maximum: 60_000 })),
   apis: Type.Array(ApiRoute),
   /** Meter a POST with a JSON body on any other path when its body looks like an LLM request. */
   sniff: Type.Boolean(),

@@ -91,9 +91,7 @@ export function headerPairs(map: HeaderMap): bool {
 /** One header to `handed*`; false when absent. */
 export function header(map: HeaderMap, name: Utf8): bool {
   clearOut();
-  return handed(
-    abi.proxy_get_header_map_value(map, name.ptr, name.length, OUT_POINTER, OUT_SIZE),
-  );
+  return handed(abi.proxy_get_header_map_value(map, name.ptr, name.length, OUT_POINTER, OUT_SIZE));
 }
 
 /** One header as a string; "" when absent. */

@@ -1,7 +1,7 @@
 import {
+  HeaderMap,
   handedLength,
   handedPtr,
-  HeaderMap,
   headerPairs,
   property,
   removeHeader,

@@ -1,5 +1,5 @@
-import { ByteWriter } from "../scan/json-write";
 import { sameBytes, Utf8 } from "../abi/memory";
+import { ByteWriter } from "../scan/json-write";
 
 const MAX_DEPTH = 32;
 

@@ -1,8 +1,8 @@
 import { sendLocalResponse } from "../abi/host";
 import { Utf8 } from "../abi/memory";
 import { PairWriter } from "../abi/pairs";
-import { ByteWriter } from "../scan/json-write";
 import { JsonNode } from "../scan/json-tree";
+import { ByteWriter } from "../scan/json-write";
 
 const scratch = new ByteWriter();
 

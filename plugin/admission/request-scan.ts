@@ -1,8 +1,8 @@
+import { wholeNumber } from "../abi/whole-number";
 import { FieldPointers, FilterConfig, RequestField } from "../filter-config";
 import { JsonScanner, JsonSink } from "../scan/json-scanner";
 import { parseJson } from "../scan/json-tree";
 import { ByteWriter } from "../scan/json-write";
-import { wholeNumber } from "../abi/whole-number";
 
 const UNSET: i32 = i32.MAX_VALUE;
 

@@ -5,6 +5,10 @@ const BLOCK_BYTES: i32 = 768;
 /** Decoded bytes on their way to the target; shared, since no decoder keeps it between calls. */
 const block = memory.data(BLOCK_BYTES);
 
+const BYTE_VALUES: i32 = 256;
+/** A Sextet for each byte; filled at first use. */
+const sextets = memory.data(BYTE_VALUES);
+
 const enum Sextet {
   Padding = -1,
   Space = -2,
@@ -33,6 +37,11 @@ function sextet(byte: u32): i32 {
   }
 }
 
+/** Fills the table; its first entry is not 0 from then on. */
+function fillSextets(): void {
+  for (let byte = 0; byte < BYTE_VALUES; byte++) store<i8>(sextets + byte, sextet(byte) as i8);
+}
+
 /** Decodes base64 as it comes and passes the bytes on; a character out of place fails the target. */
 export class Base64Decoder {
   private bits: u32 = 0;
@@ -43,6 +52,7 @@ export class Base64Decoder {
 
   /** Begins to decode for `target`. */
   begin(target: ByteSink): void {
+    if (load<u8>(sextets) == 0) fillSextets();
     this.target = target;
     this.bitCount = 0;
     this.padded = false;
@@ -63,7 +73,7 @@ export class Base64Decoder {
   private decode(p: usize, end: usize): void {
     let out = block;
     while (p < end) {
-      const value = sextet(load<u8>(p++));
+      const value: i32 = load<i8>(sextets + load<u8>(p++));
       if (value >= 0 && !this.padded) {
         this.bits = (this.bits << 6) | value;
         this.bitCount += 6;

@@ -9,11 +9,12 @@ export const enum NumberState {
   Outside,
   Minus,
   Zero,
-  Integer,
   Dot,
-  Fraction,
   Exponent,
   ExponentSign,
+  /** From here on any digit leads to the same state. */
+  Integer,
+  Fraction,
   ExponentDigits,
 }
 

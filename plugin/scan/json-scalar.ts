@@ -56,7 +56,12 @@ export class ScalarReader {
   private readNumber(p: usize, end: usize): usize {
     let number = this.number;
     while (p < end) {
-      const next = numberNext(number, load<u8>(p));
+      const byte: u32 = load<u8>(p);
+      if (number >= NumberState.Integer && byte - Ascii.Zero < 10) {
+        p++;
+        continue;
+      }
+      const next = numberNext(number, byte);
       if (next == NumberState.Outside) {
         const complete = numberComplete(number);
         this.progress = complete ? ScalarProgress.Complete : ScalarProgress.Malformed;

@@ -1,10 +1,10 @@
 import {
   Body,
   bodyBytes,
+  HeaderMap,
   handedLength,
   handedPtr,
   header,
-  HeaderMap,
   headerText,
   propertyInt,
   propertyText,

@@ -1,4 +1,4 @@
-import { defineMetric, incrementMetric, log, LogLevel, recordMetric } from "../abi/host";
+import { defineMetric, incrementMetric, LogLevel, log, recordMetric } from "../abi/host";
 import { Configuration } from "../configuration";
 import { ByteWriter } from "../scan/json-write";
 import { ServiceClient } from "../service-client";

@@ -16,12 +16,12 @@ describe("a plugin configuration is refused with the key's name", () => {
     [{ cluster: "c", hold_headers: "yes" }, "hold_headers: expected true or false"],
     [{ cluster: "c", failure_mode: "open" }, 'failure_mode: expected "allow" or "deny"'],
     [
-      { cluster: "c", admit_timeout_ms: 0 },
-      "admit_timeout_ms: expected a whole number from 1 to 60000",
+      { cluster: "c", poll_interval_ms: 0 },
+      "poll_interval_ms: expected a whole number from 50 to 60000",
     ],
     [
-      { cluster: "c", admit_timeout_ms: 1.5 },
-      "admit_timeout_ms: expected a whole number from 1 to 60000",
+      { cluster: "c", poll_interval_ms: 1.5 },
+      "poll_interval_ms: expected a whole number from 50 to 60000",
     ],
     [{ cluster: "c", clutser: "x" }, "clutser: unknown key of the plugin configuration"],
   ])("%j", (pluginConfiguration, message) => {
