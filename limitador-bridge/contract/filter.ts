@@ -27,7 +27,7 @@ export const LlmRequest = Type.Object({
 });
 
 export const AdmitRequest = Type.Object({
-  /** Unique for ever; chosen by the filter, so that no client can make two requests look like one. */
+  /** Unique for ever; made by the filter, so that no client can make two requests look like one. */
   id: Type.String({ minLength: 1, maxLength: 128 }),
   attributes: Attributes,
   llm: LlmRequest,

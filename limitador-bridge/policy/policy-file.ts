@@ -4,6 +4,7 @@ import type { PolicyKind } from "./kinds/kind.ts";
 import { findKind } from "./kinds/registry.ts";
 import type { PolicyProblem } from "./policy-set.ts";
 import { SourceDocument } from "./source-document.ts";
+import { quoteTernaries } from "./ternary-quotes.ts";
 
 export interface PolicyDocument {
   source: SourceDocument;
@@ -25,17 +26,19 @@ export interface PolicyFile {
   problems: PolicyProblem[];
 }
 
-/** An error of YAML's, with what is most often behind it in a policy. */
-function syntaxMessage(code: string, message: string): string {
-  const isTernary = code === "BLOCK_AS_IMPLICIT_KEY" && message.startsWith("Nested mappings");
-  const hint = isTernary ? '; an expression with ": " in it needs quotes' : "";
-  return `YAML: ${message}${hint}`;
+interface Parsed {
+  sources: SourceDocument[];
+  problems: PolicyProblem[];
 }
 
-function parse(
-  file: string,
-  text: string,
-): { sources: SourceDocument[]; problems: PolicyProblem[] } {
+function parse(file: string, text: string): Parsed {
+  const parsed = parseText(file, text);
+  if (parsed.problems.length === 0) return parsed;
+  const quoted = quoteTernaries(text);
+  return quoted === text ? parsed : parseText(file, quoted);
+}
+
+function parseText(file: string, text: string): Parsed {
   const lines = new LineCounter();
   const parsed = parseAllDocuments(text, { lineCounter: lines, prettyErrors: false });
   const problems: PolicyProblem[] = [];
@@ -45,8 +48,8 @@ function parse(
     return { file, line, column: col, field: "" };
   };
   for (const yaml of "empty" in parsed ? [] : parsed) {
-    for (const { pos, code, message } of yaml.errors) {
-      problems.push({ ...at(pos[0]), message: syntaxMessage(code, message) });
+    for (const { pos, message } of yaml.errors) {
+      problems.push({ ...at(pos[0]), message: `YAML: ${message}` });
     }
     if (yaml.errors.length > 0) continue;
     try {
