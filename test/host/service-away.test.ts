@@ -58,7 +58,7 @@ describe.each(FAILURES)("a service that %s", (_what, failCall) => {
     const message =
       "The budget service does not answer, and the policies in force deny requests then.";
     expect(JSON.parse(first.client.text)).toEqual({
-      error: { message, type: "api_error", param: null, code: "budget_service_unavailable" },
+      error: { message, type: "server_error", param: null, code: "budget_service_unavailable" },
     });
     expect(JSON.parse(later.client.text)).toEqual({
       type: "error",
