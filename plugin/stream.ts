@@ -54,6 +54,11 @@ const CONTENT_LENGTH = new Utf8("content-length");
 
 const scratch = new ByteWriter();
 
+/** What could not be read to its end may be a request that costs. */
+function looksLikeLlm(scan: RequestScan): bool {
+  return scan.isTooDeep || (scan.hasModel && scan.hasPrompt);
+}
+
 /** One exchange, and the only place that holds or lets go a request. */
 export class Stream {
   /** Ticks that went by while the headers were held. */
@@ -179,7 +184,7 @@ export class Stream {
     }
     const scan = this.scan;
     if (scan !== null) scan.end();
-    if (this.match === null && (scan === null || !scan.hasModel || !scan.hasPrompt)) {
+    if (this.match === null && (scan === null || !looksLikeLlm(scan))) {
       return this.ignore();
     }
     this.begin();

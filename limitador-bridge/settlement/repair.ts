@@ -23,13 +23,19 @@ const llmFields = fieldValidators(LlmRequest.properties);
  * @param nowMs stands in for a start time that cannot be read
  */
 export function readRecord(raw: unknown, nowMs: number): ReadRecord {
-  if (wholeRecord.Check(raw)) return { record: raw, problem: null };
+  if (wholeRecord.Check(raw) && isWellFormed(raw.id)) return { record: raw, problem: null };
   const [first] = wholeRecord.Errors(raw);
   const problem = `${first?.instancePath.slice(1) || "record"} ${first?.message ?? "is not valid"}`;
   const given = valid(recordFields, raw);
+  if (!isWellFormed(given.id)) delete given.id;
   const llm = { ...presetLlm(), ...valid(llmFields, (raw as { llm?: unknown } | null)?.llm) };
   const record = { ...presetRecord(raw, nowMs), ...given, llm } as SettlementRecord;
   return { record, problem };
+}
+
+/** No store takes half a surrogate pair, and it would refuse the record each time it is sent. */
+function isWellFormed(id: unknown): boolean {
+  return typeof id !== "string" || !/\p{Surrogate}/u.test(id);
 }
 
 function fieldValidators(properties: Record<string, TSchema>): [string, Validator][] {

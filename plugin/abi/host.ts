@@ -106,7 +106,12 @@ export function replaceHeader(map: HeaderMap, name: Utf8, value: usize, length: 
   abi.proxy_replace_header_map_value(map, name.ptr, name.length, value, length);
 }
 
+/**
+ * Sets a header. One with a NUL, CR or LF in it (RFC 9110, 5.5) would end here and begin another
+ * on the wire: it is left out.
+ */
 export function replaceHeaderText(map: HeaderMap, name: string, value: string): void {
+  if (!isFieldText(name) || !isFieldText(value)) return;
   const n = String.UTF8.encode(name);
   const v = String.UTF8.encode(value);
   abi.proxy_replace_header_map_value(
@@ -116,6 +121,15 @@ export function replaceHeaderText(map: HeaderMap, name: string, value: string): 
     changetype<usize>(v),
     v.byteLength,
   );
+}
+
+/** May this stand in a header? */
+export function isFieldText(text: string): bool {
+  for (let i = 0; i < text.length; i++) {
+    const code = text.charCodeAt(i);
+    if (code == 0 || code == 0x0a || code == 0x0d) return false;
+  }
+  return true;
 }
 
 export function removeHeader(map: HeaderMap, name: usize, length: i32): void {

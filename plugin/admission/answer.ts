@@ -31,7 +31,9 @@ export class Answer {
     }
     const deny = root.get("deny");
     if (verdict != "deny" || deny === null) return null;
-    answer.denyStatus = <i32>deny.int("status", 429);
+    const status = deny.int("status", 0);
+    if (status < 400 || status > 599) return null;
+    answer.denyStatus = <i32>status;
     answer.denyHeaders = deny.get("headers");
     answer.denyBody = deny.str("body", "");
     return answer;

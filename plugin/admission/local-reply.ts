@@ -1,4 +1,4 @@
-import { sendLocalResponse } from "../abi/host";
+import { isFieldText, sendLocalResponse } from "../abi/host";
 import { Utf8 } from "../abi/memory";
 import { PairWriter } from "../abi/pairs";
 import { JsonNode } from "../scan/json-tree";
@@ -15,7 +15,8 @@ export function reply(status: i32, headers: JsonNode | null, body: string): void
   let hasType = false;
   for (let i = 0; headers !== null && i < headers.keys.length; i++) {
     if (headers.keys[i] == "content-type") hasType = true;
-    pairs.add(headers.keys[i], headers.items[i].text);
+    const value = headers.items[i].text;
+    if (isFieldText(headers.keys[i]) && isFieldText(value)) pairs.add(headers.keys[i], value);
   }
   if (!hasType) pairs.add("content-type", "application/json");
   send(status, pairs, body);

@@ -84,6 +84,11 @@ export class RequestScan extends JsonSink {
     return this.rootStart >= 0 && this.rootStart == this.firstByte && this.documents == 1;
   }
 
+  /** The body is nested so deeply that what it asks for could not be read. */
+  get isTooDeep(): bool {
+    return this.scanner.tooDeep;
+  }
+
   get hasBody(): bool {
     return this.bodyNames.length > 0;
   }
@@ -176,5 +181,6 @@ export class RequestScan extends JsonSink {
 /** The content of a raw JSON string. */
 function unquote(ptr: usize, length: i32): string {
   const node = parseJson(ptr, length);
-  return node === null ? "" : node.text;
+  // The scanner is more lenient than the parser.
+  return node === null ? String.UTF8.decodeUnsafe(ptr + 1, length - 2) : node.text;
 }

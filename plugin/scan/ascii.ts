@@ -11,10 +11,8 @@ export namespace Ascii {
   export const Dot: u8 = 0x2e;
   export const Slash: u8 = 0x2f;
   export const Zero: u8 = 0x30;
-  export const Nine: u8 = 0x39;
   export const Colon: u8 = 0x3a;
   export const Equals: u8 = 0x3d;
-  export const UpperE: u8 = 0x45;
   export const OpenBracket: u8 = 0x5b;
   export const Backslash: u8 = 0x5c;
   export const CloseBracket: u8 = 0x5d;

@@ -42,7 +42,7 @@ function fillSextets(): void {
   for (let byte = 0; byte < BYTE_VALUES; byte++) store<i8>(sextets + byte, sextet(byte) as i8);
 }
 
-/** Decodes base64 as it comes and passes the bytes on; a character out of place fails the target. */
+/** Decodes base64 as it comes, for a target; a character out of place fails the target. */
 export class Base64Decoder {
   private bits: u32 = 0;
   private bitCount: i32 = 0;

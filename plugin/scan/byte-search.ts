@@ -1,6 +1,7 @@
 /**
  * First position in [p, end) that holds `a` or `b`, else `end`. Reads 16 bytes at a time, and
- * never outside the range: the last load is moved back so that it ends at `end`.
+ * never outside the range: the last load is moved back so that it ends at `end`, over bytes that
+ * are known not to match.
  */
 export function findEither(p: usize, end: usize, a: u8, b: u8): usize {
   if (p + 16 > end) {
@@ -20,7 +21,6 @@ export function findEither(p: usize, end: usize, a: u8, b: u8): usize {
     if (v128.any_true(hits)) return p + ctz(i8x16.bitmask(hits));
     p += 16;
   } while (p <= last);
-  if (p == end) return end;
   const bytes = v128.load(last);
   const mask = i8x16.bitmask(v128.or(i8x16.eq(bytes, manyA), i8x16.eq(bytes, manyB)));
   return mask == 0 ? end : last + ctz(mask);

@@ -59,7 +59,7 @@ export class CaptureStack {
    */
   locate(chunk: usize, base: i32, end: i32): usize {
     const start = this.start();
-    if (start - base >= 0 && this.oversized < this.count) {
+    if (start - base >= 0) {
       return end - start > CAPTURE_LIMIT_BYTES ? 0 : chunk + (start - base);
     }
     this.save(chunk, base, end);

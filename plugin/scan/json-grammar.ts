@@ -53,6 +53,8 @@ export abstract class JsonGrammar extends ByteSink {
   /** Containers that are open. */
   protected depth: i32 = 0;
   protected watched: i32 = 0;
+  /** A document was nested too deeply to be read, which says nothing of whether it is JSON. */
+  tooDeep: bool = false;
   private state: State = State.Outside;
   /** True until the first byte of a stream, where a byte order mark may stand. */
   private fresh: bool = true;
@@ -207,7 +209,10 @@ export abstract class JsonGrammar extends ByteSink {
   }
 
   private openContainer(p: usize, type: u8, next: State): usize {
-    if (this.depth == MAX_DEPTH) return this.failAt(p);
+    if (this.depth == MAX_DEPTH) {
+      this.tooDeep = true;
+      return this.failAt(p);
+    }
     const isWatched = this.depth <= this.watched;
     if (isWatched) this.valueBegins(type, p);
     unchecked((this.brackets[++this.depth] = type));

@@ -37,8 +37,8 @@ function indexOf(segment: string): i32 {
  * The JSON pointers (RFC 6901) that a scanner looks for; a segment `*` stands for any array
  * index. Add all of them before a scanner is made.
  *
- * The pointers make a tree in which a path through a document leads to one node only: where `0` and `*`
- * stand side by side, the node of `0` also holds all that is under `*`.
+ * The pointers make a tree in which a path through a document leads to one node only: where `0`
+ * and `*` stand side by side, the node of `0` also holds all that is under `*`.
  */
 export class PointerSet {
   readonly root: PointerNode = new PointerNode();
@@ -49,7 +49,7 @@ export class PointerSet {
 
   /**
    * Adds a pointer and returns its id (0, 1, 2, … in the order of adding), or -1 for what is not
-   * a pointer or has over 16 segments, a segment over 256 bytes, or makes the set too large.
+   * a pointer, has over 16 segments or a segment over 256 bytes, or for which the set is too full.
    */
   add(pointer: string, kind: PointerKind): i32 {
     if (pointer.length > 0 && pointer.charCodeAt(0) != 0x2f) return -1;

@@ -171,7 +171,6 @@ export class StringReader {
 
   private takeKey(ptr: usize, len: i32): void {
     const room = this.keyBytes.length;
-    if (this.keyLength > room) return;
     if (len > room - this.keyLength) {
       this.keyLength = i32.MAX_VALUE;
       return;

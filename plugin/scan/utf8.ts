@@ -1,13 +1,6 @@
 /** Stands for what cannot be decoded (The Unicode Standard, section 3.9). */
 export const REPLACEMENT: u32 = 0xfffd;
 
-/** Bytes that a code point takes in UTF-8; a lone surrogate counts as three. */
-export function utf8Length(code: u32): i32 {
-  if (code < 0x80) return 1;
-  if (code < 0x800) return 2;
-  return code < 0x10000 ? 3 : 4;
-}
-
 /** Writes a code point at `p` (room for four bytes needed) and returns how many bytes it took. */
 export function storeUtf8(p: usize, code: u32): i32 {
   if (code < 0x80) {

@@ -99,7 +99,8 @@ export class ResponseCapture extends JsonSink {
     } else if (this.framing == Framing.EventStream) {
       (<EventStreamScanner>this.eventStream).push(ptr, length);
     }
-    if (remover !== null) remover.endSlice(this.framing != Framing.Sse || this.choicesFull);
+    const isOther = this.framing != Framing.Sse && this.framing != Framing.Undecided;
+    if (remover !== null) remover.endSlice(isOther || this.choicesFull);
   }
 
   /** The body is over, however it ended: what was complete counts. */
@@ -145,7 +146,8 @@ export class ResponseCapture extends JsonSink {
     this.events++;
     this.unfinished = false;
     const remover = this.remover;
-    if (remover !== null) remover.endEvent(end, this.choicesEmpty && this.usageSeen);
+    if (remover !== null)
+      remover.endEvent(end, this.choicesEmpty && !this.choicesFull && this.usageSeen);
     this.choicesEmpty = false;
     this.choicesFull = false;
     this.usageSeen = false;
