@@ -17,9 +17,11 @@ help: ## List the targets and the variables of `make up`
 	@echo "Variables of make up:"
 	@echo "  UPSTREAM=https://api.openai.com   the LLM API (default: a built-in simulator)"
 	@echo "  POLICIES=folder                   policies (default: policies/examples/kuadrant-tiers)"
-	@echo "  STORE=embedded:./data             memory:  embedded:PATH  (and redis URLs)"
+	@echo "  STORE=embedded:./data             memory:  embedded:PATH  redis://HOST:PORT  rediss://"
+	@echo "                                    redis-sentinel://H:P,H:P/NAME  redis-cluster://H:P,H:P"
 	@echo "  PROXY_PORT=10000  API_PORT=8080  ENVOY_ADMIN_PORT=9901"
 	@echo "  ENVOY=path  WORKERS=n  REPLICAS=n (more than one needs a Redis store)"
+	@echo "  JOURNAL=folder  STORE_TIMEOUT_MS=40  RECONCILE_INTERVAL=15m  PROMETHEUS_URL= (with Redis)"
 
 up: setup build ## Run Envoy with the filter and the budget service until Ctrl-C
 	@exec node dist/cli/tollgate.js up
@@ -63,6 +65,9 @@ generate: $(SERVICE) ## Write the files that are generated from code (policies/s
 
 corpus: setup build ## Replay recorded exchanges from DIR= through Envoy and print a table
 	@DIR="$(DIR)" $(BIN)/vitest run --config test/corpus.config.ts
+
+fuzz: setup build ## RUNS= bad inputs from SEED= into filter and service, then 50,000 requests in Envoy
+	@$(BIN)/vitest run --config test/fuzz.config.ts
 
 clean: ## Remove all that was made
 	rm -rf build dist node_modules .tools data bench/results coverage

@@ -1,19 +1,26 @@
 /** The HTTP application: every resource on one fastify instance. */
 import Fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } from "fastify";
-import type { AdmissionParts } from "./admission/admit.ts";
+import type { AdmissionParts } from "./admission/case.ts";
 import { registerAdmit } from "./api/admit.ts";
 import { bearerCheck } from "./api/auth.ts";
+import { registerBudgets } from "./api/budgets.ts";
 import { answerClientError, answerError, installErrorHandlers } from "./api/error-handlers.ts";
+import { registerEstimate } from "./api/estimate.ts";
 import { type CaptureLists, registerFilterConfig } from "./api/filter-config.ts";
+import { type GrantsParts, registerGrants } from "./api/grants.ts";
 import { registerHealth } from "./api/health.ts";
 import { registerLimits } from "./api/limits.ts";
 import { collectRoutes, registerOpenApi } from "./api/openapi.ts";
 import { registerPolicies } from "./api/policies.ts";
 import { registerPrices } from "./api/prices.ts";
 import { registerSettle } from "./api/settle.ts";
+import { registerSpend } from "./api/spend.ts";
 import { registerUsage } from "./api/usage.ts";
 import { validatorCompiler } from "./api/validation.ts";
+import { type ChargeListeners, tellingStore } from "./budget/telling-store.ts";
+import type { TokenCounter } from "./estimate/token-worker-pool.ts";
 import type { Store } from "./ledger/store/store.ts";
+import type { LedgerState } from "./reconcile/ledger-metrics.ts";
 import type { SettlementParts } from "./settlement/settle.ts";
 import { registerStatusPage } from "./web/status-page.ts";
 
@@ -24,13 +31,19 @@ const API_VERSION = "0.1.0";
 
 /** Everything that the application is made of. */
 export interface Parts
-  extends Omit<AdmissionParts, "store" | "shapes" | "log">,
-    Omit<SettlementParts, "store" | "log"> {
+  extends Omit<AdmissionParts, "store" | "shapes" | "log" | "grants">,
+    Omit<SettlementParts, "store" | "log" | "grants">,
+    Pick<GrantsParts, "grants" | "audit">,
+    ChargeListeners {
   store: Store;
   capture: CaptureLists;
   log: FastifyBaseLogger;
   apiToken: string | null;
   admitTimeoutMs: number;
+  /** See HealthParts. */
+  storeState?: () => LedgerState | null;
+  /** See EstimateParts. */
+  tokens?: TokenCounter;
 }
 
 /** Builds the application; the caller listens and closes. */
@@ -53,11 +66,15 @@ export function buildApp(parts: Parts): FastifyInstance {
   installErrorHandlers(app, routes);
 
   registerAdmit(app, { ...parts, shapes: parts.capture });
-  registerSettle(app, parts);
+  registerSettle(app, { ...parts, store: tellingStore(parts) });
   registerFilterConfig(app, parts);
   registerPolicies(app, parts.policies);
   registerLimits(app, parts);
+  registerBudgets(app, parts);
+  registerGrants(app, parts);
   registerUsage(app, parts);
+  registerSpend(app, parts);
+  registerEstimate(app, parts);
   registerPrices(app, parts);
   registerHealth(app, parts);
   registerOpenApi(app, routes, API_VERSION);

@@ -1,5 +1,7 @@
 /** The service's configuration, from environment variables. */
-import { readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
+import { join, resolve } from "node:path";
+import { fileURLToPath } from "node:url";
 
 export interface Config {
   host: string;
@@ -9,18 +11,34 @@ export interface Config {
   store: string;
   /** Folder with policy files. */
   policies: string;
+  /** Folder with price tables, besides those among the policies; null: none. */
+  prices: string | null;
   /** Bearer token for mutating calls and calls of the filter; null: none asked for. */
   apiToken: string | null;
   /** How long a reservation is held with no settlement. */
   holdMs: number;
   /** How long the filter waits for an answer to /v1/admit. */
   admitTimeoutMs: number;
+  /** Folder, of this process alone, for what Redis has to be told later, or again. */
+  journal: string;
+  /** Folder, of this process alone, for grants, the audit log and the like; null: none is kept. */
+  state: string | null;
+  /** How long a decision of Redis is waited for, before it is made from what is known here. */
+  storeTimeoutMs: number;
+  /** How often the ledger is compared with the usage records; 0: never. */
+  reconcileIntervalMs: number;
+  /** Where reconciliation asks for llm_cost_usd_total; null: nowhere. */
+  prometheusUrl: string | null;
   logLevel: string;
 }
 
 /** A setting that cannot be used; the message names the variable and what is expected. */
 export class ConfigError extends Error {}
 
+const DEFAULT_API_PORT = 8080;
+const DEFAULT_STORE = "embedded:./data";
+const MS_PER_UNIT: Record<string, number> = { s: 1_000, m: 60_000, h: 3_600_000 };
+const MAX_INTERVAL_MS = 24 * 60 * 60 * 1000;
 const LOG_LEVELS = ["trace", "debug", "info", "warn", "error", "fatal", "silent"];
 const MAX_HOLD_MS = 24 * 60 * 60 * 1000;
 
@@ -34,14 +52,39 @@ export function readConfig(
 ): Config {
   return {
     host: text(env, "HOST", "127.0.0.1"),
-    apiPort: integer(env, "API_PORT", 8080, 0, 65_535),
-    store: text(env, "STORE", "embedded:./data"),
+    apiPort: integer(env, "API_PORT", DEFAULT_API_PORT, 0, 65_535),
+    store: text(env, "STORE", DEFAULT_STORE),
     policies: required(env, "POLICIES", "a folder with policy files"),
+    prices: pricesFolder(env),
     apiToken: readToken(env, readFile),
     holdMs: integer(env, "HOLD_MS", 600_000, 1_000, MAX_HOLD_MS),
-    admitTimeoutMs: integer(env, "ADMIT_TIMEOUT_MS", 200, 1, 60_000),
+    admitTimeoutMs: integer(env, "ADMIT_TIMEOUT_MS", 1_000, 1, 60_000),
+    journal: text(env, "JOURNAL", `./data/journal-${value(env, "API_PORT") ?? DEFAULT_API_PORT}`),
+    state: value(env, "STATE") ?? stateFolder(env),
+    storeTimeoutMs: integer(env, "STORE_TIMEOUT_MS", 40, 1, 10_000),
+    reconcileIntervalMs: duration(env, "RECONCILE_INTERVAL", "15m"),
+    prometheusUrl: httpUrl(env, "PROMETHEUS_URL"),
     logLevel: oneOf(env, "LOG_LEVEL", "info", LOG_LEVELS),
   };
+}
+
+/** Inside an embedded store's folder, beside the journal for Redis; a memory store has none. */
+function stateFolder(env: Record<string, string | undefined>): string | null {
+  const store = text(env, "STORE", DEFAULT_STORE);
+  if (store.startsWith("embedded:")) return join(store.slice("embedded:".length), "state");
+  if (!store.startsWith("redis")) return null;
+  return `./data/state-${value(env, "API_PORT") ?? DEFAULT_API_PORT}`;
+}
+
+/**
+ * The folder of PRICES; else the project's own, which lies beside dist/ and limitador-bridge/
+ * alike; null where that was left out.
+ */
+export function pricesFolder(env: Record<string, string | undefined>): string | null {
+  const given = value(env, "PRICES");
+  if (given !== undefined) return given;
+  const own = resolve(fileURLToPath(import.meta.url), "../../policies/prices");
+  return existsSync(own) ? own : null;
 }
 
 /** An empty variable is as good as none: that is how shells and compose files unset one. */
@@ -72,6 +115,23 @@ function integer(
   const number = /^\d{1,15}$/.test(given) ? Number(given) : Number.NaN;
   if (number >= min && number <= max) return number;
   throw new ConfigError(`${name}: expected a whole number from ${min} to ${max}, got "${given}"`);
+}
+
+/** 0, or a number of seconds, minutes or hours up to a day. */
+function duration(env: Record<string, string | undefined>, name: string, preset: string): number {
+  const given = value(env, name) ?? preset;
+  const [, count, unit = ""] = /^([1-9]\d{0,5})([smh])$/.exec(given) ?? [];
+  const ms = given === "0" ? 0 : Number(count) * (MS_PER_UNIT[unit] ?? Number.NaN);
+  if (ms >= 0 && ms <= MAX_INTERVAL_MS) return ms;
+  throw new ConfigError(`${name}: expected 0 or e.g. 30s, 15m, 1h up to 24h, got "${given}"`);
+}
+
+function httpUrl(env: Record<string, string | undefined>, name: string): string | null {
+  const given = value(env, name);
+  if (given === undefined) return null;
+  const protocol = URL.canParse(given) ? new URL(given).protocol : "";
+  if (protocol === "http:" || protocol === "https:") return given;
+  throw new ConfigError(`${name}: expected http://host[:port] or https://…, got "${given}"`);
 }
 
 function oneOf(

@@ -2,53 +2,63 @@
 import type { FastifyInstance } from "fastify";
 import { type Logger, pino } from "pino";
 import { createDenialRecords, type DenialRecords } from "./admission/denial-records.ts";
-import { type InForce, keepInForce } from "./admission/in-force.ts";
+import { type InForce, keepInForce, type WatchedFolder } from "./admission/in-force.ts";
 import { createLogThrottle } from "./admission/log-throttle.ts";
-import { createPrices, SERVICE_KINDS } from "./admission/price-source.ts";
+import { createPrices, PRICE_KINDS, SERVICE_KINDS } from "./admission/price-source.ts";
+import { type AlertConfig, readAlertConfig } from "./alerts/config.ts";
 import { buildApp } from "./app.ts";
+import { auditedObjects } from "./audit/policy-changes.ts";
+import { openServiceBudgets, type ServiceBudgets } from "./budget/service-budgets.ts";
 import { type Config, ConfigError, readConfig } from "./config.ts";
+import { createOutputLengths } from "./estimate/output-lengths.ts";
 import { createRatios } from "./estimate/ratios.ts";
-import { openStore } from "./ledger/store/open-store.ts";
-import type { Store } from "./ledger/store/store.ts";
 import { StoreError } from "./ledger/store/store-error.ts";
 import { createMetrics, type Metrics } from "./metrics.ts";
-import { type LoadedPolicies, loadPolicies, problemText } from "./policy/load.ts";
+import type { PolicyKind } from "./policy/kinds/kind.ts";
+import { loadPolicies, problemText } from "./policy/load.ts";
 import { loadCatalogue } from "./pricing/catalogue.ts";
+import { openServiceLedger } from "./reconcile/service-ledger.ts";
 import { type ExpiryJob, startExpiryJob } from "./settlement/expiry-job.ts";
 import { learnRatios } from "./settlement/learn.ts";
 import { CAPTURE } from "./usage/capture-pointers.ts";
 import { interpretUsage } from "./usage/interpret.ts";
+import { outputTotal } from "./usage/normal-form.ts";
 
-const LOAD = { kinds: SERVICE_KINDS };
 const EXIT_FAILURE = 1;
 const EXIT_BAD_CONFIG = 2;
 /** After this a client that will not end its request no longer keeps the store from closing. */
 const DRAIN_MS = 5_000;
+
+type Ledger = Awaited<ReturnType<typeof openServiceLedger>>;
 
 /** A start that cannot be: each line is for the person who started it. */
 class StartError extends Error {}
 
 interface Running {
   app: FastifyInstance;
-  store: Store;
+  ledger: Ledger;
+  budgets: ServiceBudgets;
   inForce: InForce;
   expiry: ExpiryJob;
   denialRecords: DenialRecords;
   log: Logger;
 }
 
-async function loadOrExplain(dir: string, log: Logger): Promise<LoadedPolicies> {
-  const loaded = await loadPolicies(dir, LOAD);
-  const { problems } = loaded;
+async function loadOrExplain(
+  dir: string,
+  kinds: readonly PolicyKind[],
+  log: Logger,
+): Promise<WatchedFolder> {
+  const initial = await loadPolicies(dir, { kinds });
+  const { problems, warnings } = initial;
   if (problems.length > 0) throw new StartError(problems.map(problemText).join("\n"));
-  for (const warning of loaded.warnings)
-    log.warn({ warning: problemText(warning) }, "not enforced");
-  return loaded;
+  for (const warning of warnings) log.warn({ warning: problemText(warning) }, "not enforced");
+  return { dir, initial, load: { kinds } };
 }
 
-async function openOrExplain(url: string): Promise<Store> {
+async function openOrExplain(config: Config, metrics: Metrics, log: Logger) {
   try {
-    return await openStore(url);
+    return await openServiceLedger(config, metrics, log);
   } catch (error) {
     if (error instanceof StoreError) throw new StartError(error.message, { cause: error });
     throw error;
@@ -57,20 +67,31 @@ async function openOrExplain(url: string): Promise<Store> {
 
 function assemble(
   config: Config,
-  store: Store,
+  { store, state }: Ledger,
+  { grants, audit, onBudgetAlert, onCharged }: ServiceBudgets,
   inForce: InForce,
   metrics: Metrics,
   log: Logger,
 ): { app: FastifyInstance; denialRecords: DenialRecords } {
   const ratios = createRatios();
+  const lengths = createOutputLengths();
   const denialRecords = createDenialRecords(store, metrics, log);
   const app = buildApp({
     store,
+    storeState: state,
     policies: inForce.policies,
     prices: inForce.prices,
-    ratios,
+    ratios: { ...ratios, usualOutputTokens: lengths.usual },
+    grants,
+    audit,
+    onBudgetAlert,
+    onCharged,
     interpret: (record) => interpretUsage(record, ratios),
-    learn: (record, usage) => learnRatios(ratios, record, usage),
+    learn(record, usage) {
+      const { model, choices } = record.llm;
+      lengths.observe(model, outputTotal(usage.tokens) / Math.max(1, choices));
+      learnRatios(ratios, metrics, record, usage);
+    },
     capture: CAPTURE,
     metrics,
     log,
@@ -84,27 +105,30 @@ function assemble(
   return { app, denialRecords };
 }
 
-async function start(config: Config, log: Logger): Promise<Running> {
+async function start(config: Config, alerts: AlertConfig, log: Logger): Promise<Running> {
   const metrics = createMetrics({ defaults: true });
-  const loaded = await loadOrExplain(config.policies, log);
-  const store = await openOrExplain(config.store);
+  const policies = await loadOrExplain(config.policies, SERVICE_KINDS, log);
+  const prices =
+    config.prices === null ? null : await loadOrExplain(config.prices, PRICE_KINDS, log);
+  const ledger = await openOrExplain(config, metrics, log);
+  const budgets = await openServiceBudgets({ ...config, alerts }, metrics, log);
   const catalogue = await loadCatalogue();
   const inForce = keepInForce({
-    dir: config.policies,
-    initial: loaded,
-    load: LOAD,
-    makePrices: (policies) => createPrices(catalogue, policies),
+    policies,
+    prices,
+    makePrices: (...loaded) => createPrices({ catalogue, policies: loaded[0], prices: loaded[1] }),
+    onInForce: (documents) => budgets.policyAudit.inForce(auditedObjects(documents)),
     metrics,
     log,
   });
-  const { app, denialRecords } = assemble(config, store, inForce, metrics, log);
-  const expiry = startExpiryJob(store, metrics, log);
-  const running = { app, store, inForce, expiry, denialRecords, log };
+  const { app, denialRecords } = assemble(config, ledger, budgets, inForce, metrics, log);
+  const expiry = startExpiryJob(ledger.store, metrics, log);
+  const running = { app, ledger, budgets, inForce, expiry, denialRecords, log };
   try {
     const url = await app.listen({ host: config.host, port: config.apiPort });
     // Only the scheme: the rest of a store's URL may hold a password.
     const storeScheme = config.store.split(":", 1)[0];
-    log.info({ url, store: storeScheme, policies: loaded.set.status().length }, "ready");
+    log.info({ url, store: storeScheme, policies: policies.initial.set.status().length }, "ready");
   } catch (error) {
     await stop(running);
     throw new StartError(`API_PORT ${config.apiPort}: ${(error as Error).message}`);
@@ -113,14 +137,16 @@ async function start(config: Config, log: Logger): Promise<Running> {
 }
 
 /** Answers what has begun, writes what waits, closes the store: nothing acknowledged is lost. */
-async function stop({ app, store, inForce, expiry, denialRecords }: Running): Promise<void> {
+async function stop(running: Running): Promise<void> {
+  const { app, ledger, budgets, inForce, expiry, denialRecords } = running;
   await inForce.close();
   const drain = setTimeout(() => app.server.closeAllConnections(), DRAIN_MS);
   await app.close();
   clearTimeout(drain);
   await expiry.stop();
   await denialRecords.flush();
-  await store.close();
+  await budgets.close();
+  await ledger.close();
 }
 
 function stopOnSignals(running: Running): void {
@@ -153,7 +179,7 @@ async function main(): Promise<void> {
   try {
     const config = readConfig(process.env);
     log = pino({ name: "tollgate", level: config.logLevel });
-    stopOnSignals(await start(config, log));
+    stopOnSignals(await start(config, readAlertConfig(process.env), log));
   } catch (error) {
     if (!(error instanceof StartError) && !(error instanceof ConfigError)) throw error;
     process.stderr.write(`${error.message}\n`);

@@ -2,13 +2,23 @@
  * The service's Prometheus metrics, in a registry of their own. Counters begin at zero with the
  * process, as Prometheus expects; the ledger is what lasts.
  */
-import { Counter, collectDefaultMetrics, Histogram, Registry } from "prom-client";
+import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "prom-client";
+import { type BudgetMetrics, createBudgetMetrics } from "./budget/budget-metrics.ts";
 import type { UsageRecord } from "./contract/usage-record.ts";
+import type { BytesPerToken, EstimateErrors } from "./estimate/ratios.ts";
+import { createLedgerMetrics, type LedgerMetrics } from "./reconcile/ledger-metrics.ts";
 
 /** Distinct values of one label; clients choose models and teams, so there has to be an end. */
 const MAX_LABEL_VALUES = 500;
 const NANO_USD_PER_USD = 1e9;
 const HANDLING_SECONDS = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1];
+/** |estimated − reported| / reported. */
+const ERROR_RATIOS = [0.02, 0.05, 0.1, 0.15, 0.25, 0.5, 1, 2, 5];
+/** Ours and the provider's cost are each rounded up to a nano-USD. */
+const COST_TOLERANCE_NANO_USD = 1;
+const DIRECTIONS = ["input", "output"] as const;
+/** Takes the place of values beyond MAX_LABEL_VALUES. */
+const OTHER = "other";
 
 export interface Metrics {
   requests: Counter<"api" | "model" | "verdict" | "reason">;
@@ -18,12 +28,17 @@ export interface Metrics {
   storeErrors: Counter;
   holdsExpired: Counter;
   droppedDenialRecords: Counter;
+  alerts: Counter<"sender" | "result">;
+  ledger: LedgerMetrics;
+  budget: BudgetMetrics;
   admitSeconds: Histogram;
   settleSeconds: Histogram;
   /** Counts one answer to /v1/admit. `reason` is a code of ours, "" where allowed plainly. */
   countRequest(api: string | null, model: string | null, verdict: string, reason: string): void;
   /** Adds a settled or denied record's tokens and cost. */
   countRecord(record: UsageRecord): void;
+  /** Takes what was learned of a model, and how far its estimates had been off. */
+  countLearned(model: string | null, ratios: BytesPerToken, errors: EstimateErrors): void;
   /** The exposition text. */
   text(): Promise<string>;
   contentType: string;
@@ -35,14 +50,28 @@ export function createMetrics({ defaults }: { defaults: boolean }): Metrics {
   if (defaults) collectDefaultMetrics({ register: registry });
   const counters = createCounters(registry);
   const traffic = createTrafficCounters(registry);
+  const model = boundedLabel();
+  const costs = costComparison(createCostMetrics(registry));
+  const { countRecord, ...recording } = recorders(traffic, model);
+  const budget = createBudgetMetrics(registry, boundedLabel);
   const histogram = (name: string, help: string) =>
     new Histogram({ name, help, buckets: HANDLING_SECONDS, registers: [registry] });
   return {
     ...counters,
+    ledger: createLedgerMetrics(registry),
+    budget,
     admitSeconds: histogram("tollgate_admit_seconds", "Handling of one call of /v1/admit."),
     settleSeconds: histogram("tollgate_settle_seconds", "Handling of one call of /v1/settle."),
-    ...recorders(traffic),
-    text: () => registry.metrics(),
+    ...recording,
+    countRecord(record) {
+      countRecord(record);
+      costs(record);
+    },
+    countLearned: learning(createLearningMetrics(registry), model),
+    async text() {
+      await budget.refresh();
+      return registry.metrics();
+    },
     contentType: registry.contentType,
   };
 }
@@ -67,6 +96,11 @@ function createCounters(registry: Registry) {
       "tollgate_denial_records_dropped_total",
       "Usage records of denials that were not written.",
     ),
+    alerts: counter(
+      "tollgate_alerts_total",
+      "Attempts to send an alert (sent, failed), and alerts that were given up (dead).",
+      ["sender", "result"],
+    ),
   };
 }
 
@@ -89,9 +123,87 @@ function createTrafficCounters(registry: Registry) {
   };
 }
 
-function recorders(traffic: ReturnType<typeof createTrafficCounters>) {
+function createLearningMetrics(registry: Registry) {
+  return {
+    ratio: new Gauge({
+      name: "tollgate_bytes_per_token",
+      help: "Bytes per token that estimates rest on, as learned for a model.",
+      labelNames: ["model", "direction"],
+      registers: [registry],
+    }),
+    error: new Histogram({
+      name: "tollgate_estimate_error_ratio",
+      help: "|estimated - reported| / reported, of exchanges whose usage was reported.",
+      labelNames: ["direction"],
+      buckets: ERROR_RATIOS,
+      registers: [registry],
+    }),
+  };
+}
+
+function learning(
+  { ratio, error }: ReturnType<typeof createLearningMetrics>,
+  label: BoundedLabel,
+): Metrics["countLearned"] {
+  return (modelName, ratios, errors) => {
+    const model = label(modelName);
+    for (const direction of DIRECTIONS) {
+      const off = errors[direction];
+      if (off === null) continue;
+      error.observe({ direction }, Math.abs(off));
+      // One value for all other models would be that of whichever came last.
+      if (model !== OTHER) ratio.set({ model, direction }, ratios[direction]);
+    }
+  };
+}
+
+function createCostMetrics(registry: Registry) {
+  const labelNames = ["provider" as const];
+  const counter = (name: string, help: string) =>
+    new Counter({ name, help, labelNames, registers: [registry] });
+  return {
+    difference: new Gauge({
+      name: "tollgate_provider_cost_difference_usd",
+      help: "Sum of our cost minus the cost that the provider reported, USD.",
+      labelNames,
+      registers: [registry],
+    }),
+    compared: counter(
+      "tollgate_provider_cost_compared_total",
+      "Usage records with a price and with a cost that the provider reported.",
+    ),
+    mismatches: counter(
+      "tollgate_provider_cost_mismatches_total",
+      "Compared records whose two costs differ by more than 1e-9 USD.",
+    ),
+    unpriced: new Counter({
+      name: "tollgate_unpriced_records_total",
+      help: "Usage records of exchanges that used something for which no price is known.",
+      registers: [registry],
+    }),
+  };
+}
+
+/** Compares what we charged with what the provider says that it charged. */
+function costComparison(metrics: ReturnType<typeof createCostMetrics>) {
+  const label = boundedLabel();
+  // Sums of nano-USD are exact; sums of USD in binary fractions are not.
+  const sums = new Map<string, number>();
+  return ({ provider: name, costNanoUsd, providerCostNanoUsd: theirs, priced }: UsageRecord) => {
+    if (!priced) metrics.unpriced.inc();
+    if (!priced || theirs === undefined) return;
+    const provider = label(name);
+    const difference = costNanoUsd - theirs;
+    const sum = (sums.get(provider) ?? 0) + difference;
+    sums.set(provider, sum);
+    metrics.difference.set({ provider }, sum / NANO_USD_PER_USD);
+    metrics.compared.inc({ provider });
+    if (Math.abs(difference) > COST_TOLERANCE_NANO_USD) metrics.mismatches.inc({ provider });
+  };
+}
+
+function recorders(traffic: ReturnType<typeof createTrafficCounters>, model: BoundedLabel) {
   const api = boundedLabel();
-  const model = boundedLabel();
   const team = boundedLabel();
   const app = boundedLabel();
   const { requests, tokens, cost, records } = traffic;
@@ -130,13 +242,15 @@ function tokenKinds({ tokens }: UsageRecord): [string, number][] {
   ];
 }
 
+type BoundedLabel = (value: string | null) => string;
+
 /** Keeps the first values of a label as they are and calls all later ones "other". */
-function boundedLabel(): (value: string | null) => string {
+function boundedLabel(): BoundedLabel {
   const known = new Set<string>();
   return (value) => {
     if (value === null) return "unknown";
     if (known.has(value)) return value;
-    if (known.size >= MAX_LABEL_VALUES) return "other";
+    if (known.size >= MAX_LABEL_VALUES) return OTHER;
     known.add(value);
     return value;
   };

@@ -1,77 +1,49 @@
-/** The decision on one request: match, estimate, reserve, answer. */
+/** The decision on one request: match, estimate, plan, reserve, answer. */
+import { exceeded } from "../budget/denial.ts";
 import { toRequestContext } from "../cel/attributes.ts";
 import type { AdmitAnswer, AdmitRequest } from "../contract/filter.ts";
-import type { UsageRecord } from "../contract/usage-record.ts";
-import type { ReserveResult, Store } from "../ledger/store/store.ts";
+import type { Refusal, ReserveResult } from "../ledger/store/store.ts";
 import { StoreError } from "../ledger/store/store-error.ts";
-import type { Metrics } from "../metrics.ts";
-import type {
-  EvaluationError,
-  MatchedLimit,
-  Payer,
-  PolicySet,
-  RequestContext,
-} from "../policy/policy-set.ts";
-import { usageRecord } from "../settlement/usage-record.ts";
-import { type DenialKind, denial } from "./denial.ts";
-import type { DenialRecords } from "./denial-records.ts";
+import type { EvaluationError, MatchedLimit } from "../policy/policy-set.ts";
+import { judgeUnknownModel } from "../pricing/unknown-model.ts";
+import { allow, allowUnreserved } from "./allow.ts";
+import { raiseRejected } from "./budget-alerts.ts";
+import { planCase } from "./budget-request.ts";
 import {
-  deniedMessage,
-  type LimitState,
-  limitStates,
-  rateLimitHeaders,
-  secondsUntil,
-  wellFormed,
-} from "./limit-text.ts";
-import type { ErrorShapes, Log, Prices, Ratios } from "./ports.ts";
-import { claimsOf, type Estimate, estimate, estimatedUsage, holdMsOf } from "./reservation.ts";
-
-/** How long a client is asked to wait while the store is away. */
-const STORE_RETRY_SECONDS = 5;
-
-export interface AdmissionParts {
-  store: Pick<Store, "reserve">;
-  policies: () => PolicySet;
-  prices: () => Prices;
-  ratios: Ratios;
-  shapes: ErrorShapes;
-  metrics: Metrics;
-  log: Log;
-  /** See createLogThrottle. */
-  throttle: (fault: string) => number | null;
-  denialRecords: DenialRecords;
-  holdMs: number;
-  nowMs: () => number;
-}
-
-/** One request with all that was found out about it. */
-interface Case {
-  request: AdmitRequest;
-  context: RequestContext;
-  payer: Payer;
-  limits: MatchedLimit[];
-  expected: Estimate;
-  nowMs: number;
-}
+  type AdmissionParts,
+  type Case,
+  expiryRecord,
+  firstOption,
+  type RecordedCase,
+} from "./case.ts";
+import { limitStates } from "./limit-text.ts";
+import { caseOptions, refusalOf } from "./options.ts";
+import { cappedOption } from "./output-cap.ts";
+import { refuseBudget, refuseEvaluation, refuseInput, refuseLimit, refusePrice } from "./refuse.ts";
+import { holdMsOf } from "./reservation.ts";
+import { localDecision, withoutStore } from "./store-away.ts";
 
 /** Decides on a request and, where it is admitted, holds what it may use. */
 export async function admit(parts: AdmissionParts, request: AdmitRequest): Promise<AdmitAnswer> {
   const nowMs = parts.nowMs();
   const policies = parts.policies();
-  const prices = parts.prices();
   const context = toRequestContext(request.attributes, request.llm);
   const { limits, errors } = policies.match(context);
-  const expected = estimate(request.llm, prices, parts.ratios, nowMs);
   const payer = policies.payer(context);
-  const found: Case = { request, context, payer, limits, expected, nowMs };
+  const known: RecordedCase = { request, context, payer, nowMs };
   const refusing = reportErrors(parts, errors);
-  if (refusing !== undefined) return refuseEvaluation(parts, found, refusing);
-  if (!expected.worstCost.priced && limits.some(countsMoney)) return refusePrice(parts, found);
-  return reserve(parts, found);
-}
-
-function countsMoney(limit: MatchedLimit): boolean {
-  return limit.unit === "usd" && limit.mode === "enforce";
+  if (refusing !== undefined) return refuseEvaluation(parts, known, refusing);
+  const planned = planCase(parts, known, policies.budgets.match(payer));
+  if (planned.kind === "deny") {
+    return refuseBudget(parts, known, { denial: planned.denial, plan: null, counters: [] });
+  }
+  const plan = planned.kind === "plan" ? planned.plan : null;
+  const { ratios } = parts;
+  const prices = parts.prices();
+  const options = caseOptions({ llm: request.llm, limits, plan, prices, ratios, nowMs });
+  const found: Case = { ...known, limits, plan, options };
+  const money = unpricedMoney(found);
+  return money === undefined ? reserve(parts, found) : refusePrice(parts, found, money);
 }
 
 /** Counts every failed expression; gives the first of a policy that denies then. */
@@ -89,157 +61,85 @@ function reportErrors(
   return errors.find((error) => error.failureMode === "deny");
 }
 
+/** A limit that counts money, where there is no price; a budget has a rule of its own for that. */
+function unpricedMoney(found: Case): MatchedLimit | undefined {
+  const hasRule = found.plan?.match.budget.mode === "enforce";
+  if (hasRule || firstOption(found).expected.worstCost.priced) return undefined;
+  // The price that a limit names for such models would have been taken by now.
+  const verdict = judgeUnknownModel(found.limits, () => null);
+  return verdict.rule === "deny" ? verdict.limit : undefined;
+}
+
+/** What the store, or what stands in for it, decided. */
+interface Decision {
+  result: ReserveResult;
+  /** Why it is not the store's; "" where it is. */
+  reason: string;
+}
+
 async function reserve(parts: AdmissionParts, found: Case): Promise<AdmitAnswer> {
-  const { request, limits, expected } = found;
-  const claims = claimsOf(limits, expected);
-  let result: ReserveResult;
+  const decided = await decide(parts, found);
+  if ("answer" in decided) return decided.answer;
+  const { result, reason } = decided;
+  // A window that begins now is not longer than it is because the store looked at its clock later.
+  const now: Case = { ...found, nowMs: parts.nowMs() };
+  if (result.admitted) {
+    const option = found.options[result.option] ?? firstOption(found);
+    return allow(parts, now, { option, counters: result.counters, reason });
+  }
+  return (await reserveLess(parts, now, result.refusals)) ?? refuse(parts, now, result.refusals);
+}
+
+/** Asks the store; an answer where there is nothing more to decide. */
+async function decide(
+  parts: AdmissionParts,
+  found: Case,
+): Promise<Decision | { answer: AdmitAnswer }> {
+  const [claims = [], ...alternatives] = found.options.map((option) => option.claims);
   try {
-    result = await parts.store.reserve({
-      id: request.id,
+    const result = await parts.store.reserve({
+      id: found.request.id,
       claims,
-      holdMs: holdMsOf(limits, parts.holdMs),
+      ...(alternatives.length === 0 ? {} : { alternatives }),
+      holdMs: holdMsOf(found.limits, parts.holdMs),
       expiryRecord: expiryRecord(found),
     });
+    return { result, reason: "" };
   } catch (error) {
-    const isInput = error instanceof StoreError && error.code === "invalid_input";
-    if (isInput) return refuseInput(parts, found, error);
-    return withoutStore(parts, found, error as Error);
+    if (error instanceof StoreError && error.code === "invalid_input") {
+      return { answer: refuseInput(parts, found, error) };
+    }
+    const local = localDecision(parts, found, error);
+    if (local !== null) return { result: local, reason: "store_unavailable" };
+    const refusal = withoutStore(parts, found, error as Error);
+    return { answer: refusal ?? allowUnreserved(parts, found) };
   }
-  // A window that begins now is not longer than it is because the store looked at its clock later.
-  const nowMs = parts.nowMs();
-  if (!result.admitted) {
-    const reserves = new Map(claims.map((claim) => [wellFormed(claim.key), claim.reserve]));
-    return refuseLimit(parts, { ...found, nowMs }, limitStates(limits, result.violated), reserves);
-  }
-  const enforced = limitStates(limits, result.counters).filter(isEnforced);
-  return allow(parts, found, request.id, rateLimitHeaders(enforced, nowMs), "");
 }
 
-function isEnforced({ matched }: LimitState): boolean {
-  return matched.mode === "enforce";
-}
-
-function allow(
-  { metrics }: AdmissionParts,
-  { request: { llm } }: Case,
-  reservation: string | null,
-  responseHeaders: Record<string, string>,
-  reason: string,
-): AdmitAnswer {
-  metrics.countRequest(llm.api, llm.model, "allow", reason);
-  return { verdict: "allow", reservation, requestHeaders: {}, responseHeaders };
-}
-
-function refuseLimit(
+/** Once more with less output, where the budget asks for that; null: it does not help. */
+async function reserveLess(
   parts: AdmissionParts,
   found: Case,
-  violated: LimitState[],
-  reserves: Map<string, number>,
-): AdmitAnswer {
-  // To come back before the last of them resets would be in vain.
-  const [last] = violated.toSorted((a, b) => b.view.resetsAtMs - a.view.resetsAtMs);
-  if (last === undefined) throw new Error("the store refused a request and named no limit");
-  const retryAfter = Math.max(1, secondsUntil(last.view.resetsAtMs, found.nowMs));
-  return refuse(
-    parts,
-    found,
-    "limit_exceeded",
-    deniedMessage(last, reserves.get(wellFormed(last.view.key)) ?? 0),
-    { "retry-after": String(retryAfter), ...rateLimitHeaders([last], found.nowMs) },
-  );
+  refusals: readonly Refusal[],
+): Promise<AdmitAnswer | null> {
+  const capped = cappedOption(found, refusals.at(-1)?.counters ?? [], parts.prices());
+  if (capped === null) return null;
+  const decided = await decide(parts, { ...found, options: [capped.option] });
+  if ("answer" in decided) return decided.answer;
+  const { result, reason } = decided;
+  if (!result.admitted) return null;
+  const { option, maxOutputTokens } = capped;
+  const answer = allow(parts, found, { option, counters: result.counters, reason });
+  return { ...answer, maxOutputTokens };
 }
 
-function refuseEvaluation(parts: AdmissionParts, found: Case, error: EvaluationError): AdmitAnswer {
-  const message =
-    `Policy "${error.policy}", limit "${error.limit}" could not be evaluated ` +
-    `for this request: ${error.expression}`;
-  return refuse(parts, found, "policy_evaluation_failed", message, {});
-}
-
-/** Such a request (a counter value beyond all bounds) must not pass as if the store were away. */
-function refuseInput(parts: AdmissionParts, found: Case, error: Error): AdmitAnswer {
-  parts.log.warn({ id: found.request.id, reason: error.message }, "limits cannot count a request");
-  const message = `The limits cannot count this request: ${error.message}`;
-  return refuse(parts, found, "policy_evaluation_failed", message, {});
-}
-
-function refusePrice(parts: AdmissionParts, found: Case): AdmitAnswer {
-  const limit = found.limits.find(countsMoney);
-  const model = found.request.llm.model;
-  const what =
-    model === null ? "The request names no model" : `Model "${model}" has no known price`;
-  const message = `${what}, and limit "${limit?.limit}" of policy "${limit?.policy}" counts money.`;
-  return refuse(parts, found, "price_unknown", message, {});
-}
-
-/** Refuses, and keeps a record of it. */
-function refuse(
-  parts: AdmissionParts,
-  found: Case,
-  kind: DenialKind,
-  message: string,
-  headers: Record<string, string>,
-): AdmitAnswer {
-  const { request } = found;
-  const { answer, code, status } = denial(parts.shapes, request.llm.api, kind, message, headers);
-  parts.metrics.countRequest(request.llm.api, request.llm.model, "deny", code);
-  parts.denialRecords.write(denialRecord(found, code, status));
-  return answer;
-}
-
-/** Each matched limit says what happens when the store is away; one "deny" is enough. */
-function withoutStore(parts: AdmissionParts, found: Case, error: Error): AdmitAnswer {
-  const { request, limits } = found;
-  parts.metrics.storeErrors.inc();
-  const denying = limits.find(
-    ({ mode, failureMode }) => mode === "enforce" && failureMode === "deny",
-  );
-  const effect = denying === undefined ? "request admitted, nothing reserved" : "request refused";
-  const untold = parts.throttle(effect);
-  if (untold !== null) {
-    parts.log.error({ id: request.id, err: error, untold }, `store failed: ${effect}`);
+function refuse(parts: AdmissionParts, found: Case, refusals: readonly Refusal[]): AdmitAnswer {
+  const { plan, limits, options } = found;
+  const refused = refusalOf(options, refusals);
+  const denial = plan === null ? null : exceeded(plan, refused);
+  if (plan === null || denial === null) {
+    return refuseLimit(parts, found, limitStates(limits, refused.violated));
   }
-  if (denying === undefined) return allow(parts, found, null, {}, "store_unavailable");
-  parts.metrics.countRequest(request.llm.api, request.llm.model, "deny", "store_unavailable");
-  const message =
-    `Limit "${denying.limit}" of policy "${denying.policy}" cannot be checked: ` +
-    "the store is not available.";
-  const headers = { "retry-after": String(STORE_RETRY_SECONDS) };
-  return denial(parts.shapes, request.llm.api, "store_unavailable", message, headers).answer;
-}
-
-function denialRecord(found: Case, code: string, status: number): UsageRecord {
-  const { llm } = found.request;
-  const usage = { ...estimatedUsage(llm, 0, 0), source: "none" as const, reason: code };
-  const nothing = { costNanoUsd: 0, priced: true };
-  return usageRecord(
-    { ...exchange(found), outcome: "denied", status },
-    usage,
-    nothing,
-    found.nowMs,
-  );
-}
-
-/** What stands in the books when the hold ends and nobody ever settled. */
-function expiryRecord(found: Case): UsageRecord {
-  const { request, expected, nowMs } = found;
-  const usage = { ...estimatedUsage(request.llm, expected.inputTokens, 0), reason: "hold_expired" };
-  return usageRecord(
-    { ...exchange(found), outcome: "truncated", status: 0 },
-    usage,
-    expected.inputCost,
-    nowMs,
-  );
-}
-
-function exchange({ request, context, payer, nowMs }: Case) {
-  const { headers } = context.attributes.request as { headers: Map<string, string> };
-  return {
-    id: request.id,
-    timeMs: nowMs,
-    requestId: headers.get("x-request-id") ?? null,
-    llm: request.llm,
-    modelSent: null,
-    payer,
-  };
+  raiseRejected(parts, found, plan, denial, refused.counters);
+  return refuseBudget(parts, found, { denial, plan, counters: refused.counters });
 }

@@ -1,4 +1,5 @@
 /** The answer to a refused request, in the shape of the LLM API that was called. Pure. */
+import type { BudgetDenial } from "../budget/denial.ts";
 import type { AdmitAnswer } from "../contract/filter.ts";
 import type { ErrorShapes } from "./ports.ts";
 
@@ -48,6 +49,14 @@ const TEXTS: Record<string, Record<DenialKind, DenialText>> = {
   },
 };
 const DEFAULT_SHAPE = "openai";
+/** What each API's clients know the refusals of budgets as; their codes are our own. */
+const BUDGET_TYPES: Record<string, Record<BudgetDenial["status"], string>> = {
+  openai: { 403: "invalid_request_error", 429: "insufficient_quota" },
+  anthropic: { 403: "permission_error", 429: "rate_limit_error" },
+  gemini: { 403: "PERMISSION_DENIED", 429: "RESOURCE_EXHAUSTED" },
+};
+/** Tells the code to clients of APIs whose error bodies have no place for it. */
+const REASON_HEADER = "x-tollgate-reason";
 
 /** A refusal, with the code and status that it is counted under. */
 export interface Denial {
@@ -55,6 +64,9 @@ export interface Denial {
   code: string;
   status: number;
 }
+
+/** Why a request is refused, as far as its answer needs to know. */
+export type Reason = DenialKind | Pick<BudgetDenial, "code" | "status">;
 
 /**
  * Builds the refusal.
@@ -64,17 +76,17 @@ export interface Denial {
 export function denial(
   shapes: ErrorShapes,
   api: string | null,
-  kind: DenialKind,
+  reason: Reason,
   message: string,
   headers: Record<string, string>,
 ): Denial {
   const shape = shapes.apis.find((route) => route.api === api)?.errorShape ?? DEFAULT_SHAPE;
-  const texts = Object.hasOwn(TEXTS, shape) ? TEXTS[shape] : TEXTS[DEFAULT_SHAPE];
-  const { status, type, code } = (texts as Record<DenialKind, DenialText>)[kind];
+  const { status, type, code } = textOf(shape, reason);
   const template = Object.hasOwn(shapes.errors, shape) ? shapes.errors[shape] : undefined;
+  const own: Record<string, string> = typeof reason === "string" ? {} : { [REASON_HEADER]: code };
   const deny = {
     status,
-    headers: { "content-type": "application/json", ...headers },
+    headers: { "content-type": "application/json", ...own, ...headers },
     body: renderError(template, { status: String(status), message, type, code }),
   };
   return {
@@ -88,6 +100,16 @@ export function denial(
     code,
     status,
   };
+}
+
+function textOf(shape: string, reason: Reason): DenialText {
+  if (typeof reason === "string") return byShape(TEXTS, shape)[reason];
+  const { code, status } = reason;
+  return { status, code, type: byShape(BUDGET_TYPES, shape)[status] };
+}
+
+function byShape<T>(texts: Record<string, T>, shape: string): T {
+  return texts[Object.hasOwn(texts, shape) ? shape : DEFAULT_SHAPE] as T;
 }
 
 /** Fills a template of FilterConfig.errors; values are escaped as the inside of a JSON string. */

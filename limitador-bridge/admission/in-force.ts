@@ -1,56 +1,92 @@
 /** The policies and prices in force, and what happens when their files change. */
 import type { Metrics } from "../metrics.ts";
 import { type LoadedPolicies, type LoadOptions, problemText } from "../policy/load.ts";
+import type { PolicyDocument } from "../policy/policy-file.ts";
 import type { PolicySet } from "../policy/policy-set.ts";
-import { watchPolicies } from "../policy/watch.ts";
+import { type PolicyWatch, watchPolicies } from "../policy/watch.ts";
 import type { Log, Prices } from "./ports.ts";
 
 export interface InForce {
   policies: () => PolicySet;
   prices: () => Prices;
-  /** Ends the watch. What is in force stays. */
+  /** Ends the watches. What is in force stays. */
   close(): Promise<void>;
 }
 
-export interface InForceParts {
+export interface WatchedFolder {
   dir: string;
   initial: LoadedPolicies;
   /** As the initial ones were loaded. */
   load: Omit<LoadOptions, "previous">;
-  makePrices: (loaded: LoadedPolicies) => Prices;
+}
+
+export interface InForceParts {
+  policies: WatchedFolder;
+  /** null: there are no price tables but those among the policies. */
+  prices: WatchedFolder | null;
+  makePrices: (policies: LoadedPolicies, prices: LoadedPolicies | null) => Prices;
+  /** Told what is in force, at the start and after each change. */
+  onInForce?: (documents: PolicyDocument[]) => void;
   metrics: Metrics;
   log: Log;
 }
 
-/** Serves what was loaded at start, and after each change of the folder what was good of it. */
+/** Serves what was loaded at start, and after each change of a folder what was good of it. */
 export function keepInForce(parts: InForceParts): InForce {
-  const { dir, initial, load, makePrices, metrics, log } = parts;
-  let policies = initial.set;
-  let prices = makePrices(initial);
-  const watch = watchPolicies({
-    dir,
-    initial,
-    load,
+  const { makePrices } = parts;
+  let policies = parts.policies.initial;
+  let tables = parts.prices?.initial ?? null;
+  let prices = makePrices(policies, tables);
+  const tell = () => parts.onInForce?.([...policies.documents, ...(tables?.documents ?? [])]);
+  tell();
+  const watches = [
+    watchFolder(parts, parts.policies, "policies", (loaded) => {
+      prices = makePrices(loaded, tables);
+      policies = loaded;
+      tell();
+    }),
+  ];
+  if (parts.prices !== null) {
+    const watch = watchFolder(parts, parts.prices, "prices", (loaded) => {
+      prices = makePrices(policies, loaded);
+      tables = loaded;
+      tell();
+    });
+    watches.push(watch);
+  }
+  return {
+    policies: () => policies.set,
+    prices: () => prices,
+    close: async () => {
+      await Promise.all(watches.map((watch) => watch.close()));
+    },
+  };
+}
+
+function watchFolder(
+  { metrics, log }: InForceParts,
+  folder: WatchedFolder,
+  what: "policies" | "prices",
+  use: (loaded: LoadedPolicies) => void,
+): PolicyWatch {
+  return watchPolicies({
+    ...folder,
     onChange(loaded) {
-      const next = makePrices(loaded);
-      policies = loaded.set;
-      prices = next;
-      metrics.policyReloads.inc({ result: loaded.problems.length === 0 ? "accepted" : "rejected" });
-      for (const problem of loaded.problems) {
+      use(loaded);
+      const { problems } = loaded;
+      metrics.policyReloads.inc({ result: problems.length === 0 ? "accepted" : "rejected" });
+      for (const problem of problems) {
         log.error(
           { problem: problemText(problem) },
-          "policy problem: the last good version serves",
+          `${what === "policies" ? "policy" : "price"} problem: the last good version serves`,
         );
       }
-      log.info(
-        { version: policies.version, problems: loaded.problems.length },
-        "policies reloaded",
-      );
+      const { version } = loaded.set;
+      log.info({ version, problems: problems.length }, `${what} reloaded`);
     },
     onError(error) {
       metrics.policyReloads.inc({ result: "failed" });
-      log.error({ err: error }, "policies not reloaded: the last good ones serve");
+      log.error({ err: error }, `${what} not reloaded: the last good ones serve`);
     },
   });
-  return { policies: () => policies, prices: () => prices, close: () => watch.close() };
 }

@@ -13,6 +13,8 @@ export interface Prices {
   cost(usage: Usage, timeMs: number): Cost;
   /** The most output tokens that the model can give for one choice; null: not known. */
   maxOutputTokens(model: string | null, timeMs: number): number | null;
+  /** Who serves the model at a known price; null: no price is known. */
+  priceOf(model: string, timeMs: number): { provider: string | null } | null;
   /** The prices in force at a time, as /v1/prices answers them. */
   describe(timeMs: number): Record<string, unknown>;
 }
@@ -20,11 +22,13 @@ export interface Prices {
 export interface Ratios {
   /** Input bytes per token, learned for this model. */
   inputBytesPerToken(model: string | null): number;
+  /** Output tokens of one choice of this model, as learned; null: nothing is learned yet. */
+  usualOutputTokens?(model: string | null): number | null;
 }
 
 /** The error bodies that each LLM API's clients understand. */
 export interface ErrorShapes {
-  apis: Pick<ApiRoute, "api" | "errorShape">[];
+  apis: Pick<ApiRoute, "api" | "errorShape" | "path">[];
   /** See FilterConfig.errors. */
   errors: Record<string, string>;
 }

@@ -11,31 +11,71 @@ const DEFAULT_MAX_OUTPUT_TOKENS = 4096;
 /** An estimate from bytes is off by some percent; a worst case must not be under the truth. */
 const INPUT_MARGIN_PERCENT = 110;
 
+/** APIs that answer with no tokens of text. */
+const NO_OUTPUT = /\.(embed\w*|rerank|classify|countTokens|images|audio\.\w+|ocr)$/;
+
 /** What a request is expected to use, before it runs. */
 export interface Estimate {
   inputTokens: number;
+  /** As counted or learned, without the margin of `inputTokens`. */
+  promptTokens: number;
   /** Of all choices together. */
   maxOutputTokens: number;
   /** Cost of the input alone. */
   inputCost: Cost;
+  /** With as much output as the model usually gives; the worst case where that is not known. */
+  expectedCost: Cost;
   worstCost: Cost;
 }
 
+/** What stands in for what the request itself does not say. */
+export interface EstimatePresets {
+  /** Of one choice; null: what the model can give. */
+  maxOutputTokens?: number | null;
+  /** The model whose price counts; null: it runs free. Not given: the request's own. */
+  priceModel?: string | null;
+}
+
 /** Estimates a request that begins at `nowMs`. Counts are clamped to 2^53 − 1. */
-export function estimate(llm: LlmRequest, prices: Prices, ratios: Ratios, nowMs: number): Estimate {
-  const bytesPerToken = ratios.inputBytesPerToken(llm.model);
-  const inputTokens = clamp(
-    Math.ceil(((llm.inputBytes / bytesPerToken) * INPUT_MARGIN_PERCENT) / 100),
-  );
-  const perChoice =
-    llm.maxOutputTokens ?? prices.maxOutputTokens(llm.model, nowMs) ?? DEFAULT_MAX_OUTPUT_TOKENS;
-  const maxOutputTokens = clamp(perChoice * Math.max(1, llm.choices));
+export function estimate(
+  llm: LlmRequest,
+  prices: Prices,
+  ratios: Ratios,
+  nowMs: number,
+  presets: EstimatePresets = {},
+): Estimate {
+  const tokens = llm.inputBytes / ratios.inputBytesPerToken(llm.model);
+  const inputTokens = clamp(Math.ceil((tokens * INPUT_MARGIN_PERCENT) / 100));
+  const choices = Math.max(1, llm.choices);
+  const perChoice = maxOutputPerChoice(llm, prices, nowMs, presets);
+  const usual = ratios.usualOutputTokens?.(llm.model) ?? perChoice;
+  const { priceModel = llm.model } = presets;
+  const costOf = (output: number) =>
+    prices.cost({ ...estimatedUsage(llm, inputTokens, output), model: priceModel }, nowMs);
+  const maxOutputTokens = clamp(perChoice * choices);
   return {
     inputTokens,
+    promptTokens: clamp(Math.ceil(tokens)),
     maxOutputTokens,
-    inputCost: prices.cost(estimatedUsage(llm, inputTokens, 0), nowMs),
-    worstCost: prices.cost(estimatedUsage(llm, inputTokens, maxOutputTokens), nowMs),
+    inputCost: costOf(0),
+    expectedCost: costOf(clamp(Math.min(usual, perChoice) * choices)),
+    worstCost: costOf(maxOutputTokens),
   };
+}
+
+function maxOutputPerChoice(
+  llm: LlmRequest,
+  prices: Prices,
+  nowMs: number,
+  presets: EstimatePresets,
+): number {
+  if (llm.api !== null && NO_OUTPUT.test(llm.api)) return 0;
+  return (
+    llm.maxOutputTokens ??
+    presets.maxOutputTokens ??
+    prices.maxOutputTokens(llm.model, nowMs) ??
+    DEFAULT_MAX_OUTPUT_TOKENS
+  );
 }
 
 /** The claims that the request makes: what is held, and what is charged if it is never settled. */
@@ -75,7 +115,8 @@ function worstAmounts({ inputTokens, maxOutputTokens, worstCost }: Estimate): Am
   };
 }
 
-function inputAmounts({ inputTokens, inputCost }: Estimate): Amounts {
+/** What is charged where a request is never settled: its input. */
+export function inputAmounts({ inputTokens, inputCost }: Estimate): Amounts {
   return {
     total: inputTokens,
     input: inputTokens,

@@ -1,6 +1,7 @@
 /** POST /v1/admit: may this request run? */
 import type { FastifyInstance } from "fastify";
-import { type AdmissionParts, admit } from "../admission/admit.ts";
+import { admit } from "../admission/admit.ts";
+import type { AdmissionParts } from "../admission/case.ts";
 import { AdmitAnswer, AdmitRequest } from "../contract/filter.ts";
 
 export function registerAdmit(app: FastifyInstance, parts: AdmissionParts): void {

@@ -1,4 +1,7 @@
-/** Reads what policy/counter-key.ts writes: `namespace/policy/limit/unit/window|value|value`. */
+/**
+ * Reads what policy/counter-key.ts writes: `namespace/policy/limit/unit/window|value|value`. The
+ * counters of budgets (budget/budget-key.ts) have fewer parts.
+ */
 import { counterKey } from "../policy/counter-key.ts";
 
 /** What a counter's key stands for. */
@@ -13,10 +16,9 @@ export interface CounterNames {
 /** The names in a key; null where no policy made it. */
 export function counterNames(key: string): CounterNames | null {
   const [head = "", ...values] = key.split("|");
-  const [namespace, name, limit, unit] = head.split("/");
-  if (namespace === undefined || name === undefined || limit === undefined || unit === undefined) {
-    return null;
-  }
+  const [namespace, name, limit, unit, window] = head.split("/");
+  if (namespace === undefined || name === undefined || limit === undefined) return null;
+  if (unit === undefined || window === undefined) return null;
   return {
     policy: `${namespace}/${name}`,
     limit: unescapePart(limit),

@@ -4,14 +4,23 @@ import Type from "typebox";
 import type { Store } from "../ledger/store/store.ts";
 import type { Metrics } from "../metrics.ts";
 import type { PolicySet } from "../policy/policy-set.ts";
+import type { LedgerState } from "../reconcile/ledger-metrics.ts";
 
 /** A store that does not answer for so long cannot be reached. */
 const PING_TIMEOUT_MS = 2_000;
 
 const Health = Type.Object({ status: Type.Literal("ok") });
 const Readiness = Type.Object({
-  status: Type.Union([Type.Literal("ready"), Type.Literal("not_ready")]),
+  /** degraded: the store is away, and requests are decided as their policies say. */
+  status: Type.Union([Type.Literal("ready"), Type.Literal("degraded"), Type.Literal("not_ready")]),
   reasons: Type.Array(Type.String()),
+  /** Of a store that can be away. */
+  store: Type.Optional(
+    Type.Object({
+      circuit: Type.Union([Type.Literal("closed"), Type.Literal("open")]),
+      journaledBytes: Type.Integer(),
+    }),
+  ),
   policies: Type.Object({
     version: Type.String(),
     accepted: Type.Integer(),
@@ -23,6 +32,8 @@ export interface HealthParts {
   store: Pick<Store, "ping">;
   policies: () => PolicySet;
   metrics: Metrics;
+  /** Of a store that this process can do without for a while; null: it cannot. */
+  storeState?: () => LedgerState | null;
   pingTimeoutMs?: number;
 }
 
@@ -31,7 +42,7 @@ export function registerHealth(app: FastifyInstance, parts: HealthParts): void {
   app.get("/healthz", { schema: health }, async () => ({ status: "ok" }));
 
   const readiness = {
-    summary: "The store can be reached and policies are loaded",
+    summary: "Policies are loaded, and the store can be reached or done without",
     response: { 200: Readiness, 503: Readiness },
   };
   app.get("/readyz", { schema: readiness }, async (_, reply) => {
@@ -39,9 +50,15 @@ export function registerHealth(app: FastifyInstance, parts: HealthParts): void {
     const set = parts.policies();
     const statuses = set.status();
     const accepted = statuses.filter((status) => status.accepted).length;
-    return reply.code(reason === null ? 200 : 503).send({
-      status: reason === null ? "ready" : "not_ready",
+    const state = parts.storeState?.() ?? null;
+    // Still asked by Envoy without its store: this process knows more than the filter.
+    const status = reason === null ? "ready" : state === null ? "not_ready" : "degraded";
+    return reply.code(status === "not_ready" ? 503 : 200).send({
+      status,
       reasons: reason === null ? [] : [reason],
+      ...(state === null
+        ? {}
+        : { store: { circuit: state.circuit, journaledBytes: state.journaledBytes } }),
       policies: { version: set.version, accepted, rejected: statuses.length - accepted },
     });
   });

@@ -17,6 +17,8 @@ declare module "fastify" {
 
 const OPENAPI_VERSION = "3.1.0";
 const JSON_TYPE = "application/json";
+/** As routes have it: /v1/budgets/:team */
+const PATH_PARAMETER = /:(\w+)/g;
 
 /** The methods of every path, for the document and for 405. */
 export type RouteTable = Map<string, Map<string, RouteOptions>>;
@@ -45,7 +47,7 @@ export function registerOpenApi(app: FastifyInstance, table: RouteTable, version
 function openApiDocument(table: RouteTable, version: string): object {
   const paths = Object.fromEntries(
     [...table].map(([path, methods]) => [
-      path,
+      path.replace(PATH_PARAMETER, "{$1}"),
       Object.fromEntries(
         [...methods]
           .filter(([method]) => method !== "HEAD")
@@ -69,12 +71,15 @@ function openApiDocument(table: RouteTable, version: string): object {
 }
 
 function operation(method: string, path: string, route: RouteOptions): object {
-  const { summary, body, querystring, response } = route.schema ?? {};
+  const { summary, body, params, querystring, response } = route.schema ?? {};
   const contentType = route.config?.contentType ?? JSON_TYPE;
   return {
     operationId: operationId(method, path),
     summary: summary ?? "",
-    ...(querystring === undefined ? {} : { parameters: parameters(querystring as TObject) }),
+    ...withParameters([
+      ...(params === undefined ? [] : parameters("path", params as TObject)),
+      ...(querystring === undefined ? [] : parameters("query", querystring as TObject)),
+    ]),
     ...(body === undefined
       ? {}
       : { requestBody: { required: true, content: { [JSON_TYPE]: { schema: body } } } }),
@@ -92,11 +97,15 @@ function operationId(method: string, path: string): string {
   );
 }
 
-function parameters(query: TObject): object[] {
-  const required = new Set<string>((query.required as string[] | undefined) ?? []);
-  return Object.entries(query.properties).map(([name, schema]) => ({
+function withParameters(all: object[]): { parameters?: object[] } {
+  return all.length === 0 ? {} : { parameters: all };
+}
+
+function parameters(place: "path" | "query", given: TObject): object[] {
+  const required = new Set<string>((given.required as string[] | undefined) ?? []);
+  return Object.entries(given.properties).map(([name, schema]) => ({
     name,
-    in: "query",
+    in: place,
     required: required.has(name),
     schema,
   }));

@@ -25,6 +25,14 @@ export function keyPart(name: string | null): string {
   });
 }
 
+/** The name that keyPart wrote; null for whoever is not known. A hash stays one. */
+export function nameOfPart(part: string): string | null {
+  if (part === NOBODY) return null;
+  return part.replace(/%([0-9A-F]{2})/g, (_, hex: string) =>
+    String.fromCharCode(Number.parseInt(hex, 16)),
+  );
+}
+
 /** Counter of a team's budget. */
 export function teamKey(team: string | null): string {
   return `budget/${keyPart(team)}`;

@@ -2,6 +2,13 @@
 /** The command line: chooses a command and turns its errors into a message and an exit code. */
 import { readFile } from "node:fs/promises";
 import { renderBootstrap } from "./bootstrap.ts";
+import type { CommandIo } from "./command-io.ts";
+import { estimate } from "./estimate.ts";
+import { importCommand } from "./import-krakend.ts";
+import { prices } from "./prices.ts";
+import { reconcile } from "./reconcile.ts";
+import { report } from "./report.ts";
+import { store } from "./store.ts";
 import { up } from "./up.ts";
 import { readSettings } from "./up-settings.ts";
 
@@ -9,8 +16,14 @@ const USAGE = `usage: tollgate <command>
 
   up         run Envoy with the filter, the budget service and, without UPSTREAM, a simulator
   bootstrap  print the Envoy bootstrap that \`up\` would use
+  prices     import, compare and list prices of models (tollgate prices help)
+  estimate   what a request would cost, and whether it would be let through (… --help)
+  report     what was spent, by team, app and model (tollgate report --help)
+  reconcile  compare the ledger with the usage records (tollgate reconcile --help)
+  store      copy a ledger to another store (tollgate store copy FROM TO)
+  import     policies from another gateway's configuration (tollgate import --help)
 
-Both read the variables of \`make up\` (make help) from the environment.`;
+up and bootstrap read the variables of \`make up\` (make help) from the environment.`;
 
 async function bootstrap(env: NodeJS.ProcessEnv): Promise<number> {
   const settings = readSettings(env);
@@ -30,15 +43,28 @@ async function bootstrap(env: NodeJS.ProcessEnv): Promise<number> {
   return 0;
 }
 
-async function run(command: string | undefined): Promise<number> {
+const io: CommandIo = {
+  env: process.env,
+  stdout: (text) => process.stdout.write(text),
+  stderr: (text) => process.stderr.write(text),
+  read: (file) => readFile(file === "-" ? "/dev/stdin" : file, "utf8"),
+};
+
+async function run(command: string | undefined, args: string[]): Promise<number> {
   if (command === "up") return await up(process.env);
   if (command === "bootstrap") return await bootstrap(process.env);
+  if (command === "prices") return await prices(args, { ...io, nowMs: Date.now });
+  if (command === "estimate") return await estimate(args, io);
+  if (command === "report") return await report(args, io);
+  if (command === "reconcile") return await reconcile(args, process.env);
+  if (command === "store") return await store(args);
+  if (command === "import") return await importCommand(args, io);
   console.error(USAGE);
   return command === undefined || command === "help" ? 0 : 2;
 }
 
 try {
-  process.exitCode = await run(process.argv[2]);
+  process.exitCode = await run(process.argv[2], process.argv.slice(3));
 } catch (cause) {
   console.error(`tollgate: ${(cause as Error).message}`);
   process.exitCode = 1;

@@ -97,6 +97,7 @@ async function startService(
     ...env,
     API_PORT: String(port),
     STORE: settings.store,
+    ...(env.JOURNAL ? { JOURNAL: join(env.JOURNAL, String(port)) } : {}),
     POLICIES: settings.policies,
     LOG_LEVEL: env.LOG_LEVEL || "warn",
   };

@@ -39,6 +39,8 @@ export const UsageRecord = Type.Object({
   costNanoUsd: Count,
   /** false where no price is known, and costNanoUsd says nothing. */
   priced: Type.Boolean(),
+  /** The model whose price was taken, where a policy says so of models without one. */
+  pricedAs: Type.Optional(Type.String()),
   /** What the provider itself said that it cost. */
   providerCostNanoUsd: Type.Optional(Count),
   source: Type.Union([Type.Literal("reported"), Type.Literal("estimated")]),

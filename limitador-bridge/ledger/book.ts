@@ -4,6 +4,7 @@
  * step, since it never awaits.
  */
 import type { UsageRecord } from "../contract/usage-record.ts";
+import { type DistinctClaims, distinctClaims, optionsOf } from "./claims.ts";
 import {
   adjust,
   type CounterSpec,
@@ -17,6 +18,7 @@ import {
 import type {
   CounterView,
   LimitClaim,
+  Refusal,
   ReserveRequest,
   ReserveResult,
   Settlement,
@@ -28,20 +30,27 @@ export interface HeldClaim extends CounterSpec {
   counterId: string;
   startMs: number;
   reserve: number;
+  /** What it is charged, or was, where the truth is not known. */
   onExpiry: number;
 }
 
 export interface Hold {
   id: string;
   expiresAtMs: number;
+  /** Which of the request's options is held. */
+  option: number;
   claims: HeldClaim[];
+  /** What is recorded where the truth is not known. */
   expiryRecord: UsageRecord;
 }
 
-/** What became of a hold; remembered for endedTtlMs. */
+/**
+ * What became of a hold; remembered for endedTtlMs. A hold that expired or was settled
+ * provisionally stays, to be corrected: onExpiry is what it was charged.
+ */
 export type Ended =
   | { state: "settled"; atMs: number }
-  | { state: "expired"; atMs: number; hold: Hold };
+  | { state: "expired" | "provisional"; atMs: number; hold: Hold };
 
 /** How long ids are remembered after their settlement or expiry: a day and an hour's margin. */
 export const endedTtlMs = 25 * 3_600_000;
@@ -66,72 +75,90 @@ export class Book {
     this.#keeper = keeper;
   }
 
-  /** Holds every claim or changes nothing; a known id is the same reservation again. */
+  /** Holds every claim of one option or changes nothing; a known id is the same reservation. */
   reserve(request: ReserveRequest, nowMs: number): ReserveResult {
-    const claims = distinctClaims(request.claims);
-    if (this.holds.has(request.id) || this.#keeper.ended(request.id) !== undefined) {
-      return { admitted: true, counters: this.#views(claims.values(), nowMs) };
+    const options = optionsOf(request);
+    const known = this.#optionOf(request.id);
+    if (known !== undefined) {
+      const option = known < options.length ? known : 0;
+      const claims = options[option] as DistinctClaims;
+      return { admitted: true, option, counters: this.#views(claims.values(), nowMs) };
     }
-    const states = new Map<string, CounterState>();
+    const refusals: Refusal[] = [];
+    for (const [option, claims] of options.entries()) {
+      const { states, violated } = this.#weigh(claims, nowMs);
+      if (violated.length === 0) {
+        const counters = this.#hold(request, { option, claims, states }, nowMs);
+        return { admitted: true, option, counters };
+      }
+      refusals.push({ counters: states.map((state) => viewOf(state, nowMs)), violated });
+    }
+    return { admitted: false, ...(refusals.at(-1) as Refusal), refusals };
+  }
+
+  /** The option that an id was held with; undefined for an id that is not known. */
+  #optionOf(id: string): number | undefined {
+    const hold = this.holds.get(id);
+    if (hold !== undefined) return hold.option;
+    const ended = this.#keeper.ended(id);
+    if (ended === undefined) return undefined;
+    return ended.state === "settled" ? 0 : ended.hold.option;
+  }
+
+  /** The counters of claims as they are, and those in which an enforced claim does not fit. */
+  #weigh(claims: DistinctClaims, nowMs: number) {
+    const states: CounterState[] = [];
     const violated: CounterView[] = [];
     for (const [id, claim] of claims) {
       const state = counterAt(this.counters.get(id), claim, nowMs);
-      states.set(id, state);
-      if (claim.enforced && !fits(state, claim.reserve, nowMs)) violated.push(viewOf(state, nowMs));
+      states.push(state);
+      if (claim.enforced && !fits(state, claim, nowMs)) violated.push(viewOf(state, nowMs));
     }
-    if (violated.length > 0) {
-      const counters = [...states.values()].map((state) => viewOf(state, nowMs));
-      return { admitted: false, counters, violated };
-    }
-    return { admitted: true, counters: this.#hold(request, claims, states, nowMs) };
+    return { states, violated };
   }
 
   #hold(
-    request: ReserveRequest,
-    claims: Map<string, LimitClaim>,
-    states: Map<string, CounterState>,
+    { id, holdMs, expiryRecord }: ReserveRequest,
+    taken: { option: number; claims: DistinctClaims; states: CounterState[] },
     nowMs: number,
   ): CounterView[] {
-    const held: HeldClaim[] = [];
-    const views: CounterView[] = [];
-    for (const [id, state] of states) {
-      const { key, unit, limit, window, reserve, onExpiry } = claims.get(id) as LimitClaim;
-      const { startMs } = state;
-      const after = adjust(state, startMs, { used: 0, held: reserve });
-      this.#put(id, after);
-      held.push({ counterId: id, key, unit, limit, window, startMs, reserve, onExpiry });
-      views.push(viewOf(after, nowMs));
-    }
-    const { id, holdMs, expiryRecord } = request;
-    this.holds.set(id, { id, expiresAtMs: nowMs + holdMs, claims: held, expiryRecord });
+    const { option, states } = taken;
+    const claims = [...taken.claims].map(([counterId, claim], index): HeldClaim => {
+      const state = states[index] as CounterState;
+      const after = adjust(state, state.startMs, { used: 0, held: claim.reserve });
+      states[index] = after;
+      this.#put(counterId, after);
+      return heldClaim(counterId, claim, state.startMs, claim);
+    });
+    this.holds.set(id, { id, expiresAtMs: nowMs + holdMs, option, claims, expiryRecord });
     this.#keeper.holdChanged(id);
-    return views;
+    return states.map((state) => viewOf(state, nowMs));
   }
 
-  /** Replaces the hold, or the charge of its expiry, by the truth; once for each id. */
+  /** Replaces the hold, or the charge of its end, by the truth; once for each id. */
   settle(settlement: Settlement, nowMs: number): SettleResult {
-    const { id, amounts, record } = settlement;
+    const { id, amounts, claims } = settlement;
     const hold = this.holds.get(id);
     if (hold !== undefined) {
       for (const claim of hold.claims) {
         this.#adjust(claim, { used: amounts[claim.unit], held: -claim.reserve });
       }
       this.#dropHold(id);
-      return this.#settled(id, record, null, this.#views(hold.claims, nowMs), nowMs);
+      return this.#settled(settlement, hold, null, nowMs);
     }
     const ended = this.#keeper.ended(id);
-    if (ended?.state === "settled") {
-      const counters = this.#views(distinctClaims(settlement.claims).values(), nowMs);
+    if (ended === undefined) {
+      return this.#settled(settlement, this.#charge(settlement, nowMs), null, nowMs);
+    }
+    const again = settlement.provisional === true && ended.state === "provisional";
+    if (ended.state === "settled" || again) {
+      const counters = this.#views(distinctClaims(claims).values(), nowMs);
       return { id, duplicate: true, counters };
     }
-    if (ended?.state === "expired") {
-      for (const claim of ended.hold.claims) {
-        this.#adjust(claim, { used: amounts[claim.unit] - claim.onExpiry, held: 0 });
-      }
-      const counters = this.#views(ended.hold.claims, nowMs);
-      return this.#settled(id, record, ended.hold.expiryRecord, counters, nowMs);
+    for (const claim of ended.hold.claims) {
+      this.#adjust(claim, { used: amounts[claim.unit] - claim.onExpiry, held: 0 });
     }
-    return this.#settled(id, record, null, this.#charge(settlement, nowMs), nowMs);
+    return this.#settled(settlement, ended.hold, ended.hold.expiryRecord, nowMs);
   }
 
   /** Gives a hold back without a charge. */
@@ -182,25 +209,31 @@ export class Book {
     return found.slice(0, limit).map(([, state]) => viewOf(counterAt(state, state, nowMs), nowMs));
   }
 
-  #charge(settlement: Settlement, nowMs: number): CounterView[] {
-    const views: CounterView[] = [];
-    for (const [id, claim] of distinctClaims(settlement.claims)) {
-      const state = counterAt(this.counters.get(id), claim, nowMs);
-      const after = adjust(state, state.startMs, { used: settlement.amounts[claim.unit], held: 0 });
-      this.#put(id, after);
-      views.push(viewOf(after, nowMs));
-    }
-    return views;
+  /** Charges a settlement that nothing was held for. */
+  #charge({ id, amounts, claims, record }: Settlement, nowMs: number): Hold {
+    const charged = [...distinctClaims(claims)].map(([counterId, claim]): HeldClaim => {
+      const state = counterAt(this.counters.get(counterId), claim, nowMs);
+      const amount = amounts[claim.unit];
+      this.#put(counterId, adjust(state, state.startMs, { used: amount, held: 0 }));
+      return heldClaim(counterId, claim, state.startMs, { reserve: 0, onExpiry: amount });
+    });
+    return { id, expiresAtMs: nowMs, option: 0, claims: charged, expiryRecord: record };
   }
 
   #settled(
-    id: string,
-    record: UsageRecord,
+    { id, amounts, record, provisional }: Settlement,
+    hold: Hold,
     replaces: UsageRecord | null,
-    counters: CounterView[],
     nowMs: number,
   ): SettleResult {
-    this.#keeper.end(id, { state: "settled", atMs: nowMs });
+    const counters = this.#views(hold.claims, nowMs);
+    if (provisional === true) {
+      const claims = hold.claims.map((claim) => ({ ...claim, onExpiry: amounts[claim.unit] }));
+      const charged = { ...hold, claims, expiryRecord: record };
+      this.#keeper.end(id, { state: "provisional", atMs: nowMs, hold: charged });
+    } else {
+      this.#keeper.end(id, { state: "settled", atMs: nowMs });
+    }
     this.#keeper.record(record, replaces);
     return { id, duplicate: false, counters };
   }
@@ -231,25 +264,11 @@ export class Book {
   }
 }
 
-/**
- * Claims by counter. Claims on one counter are one claim, the strictest: it is counted once.
- */
-export function distinctClaims(claims: LimitClaim[]): Map<string, LimitClaim> {
-  const distinct = new Map<string, LimitClaim>();
-  for (const claim of claims) {
-    const id = counterId(claim);
-    const other = distinct.get(id);
-    distinct.set(id, other === undefined ? claim : strictest(other, claim));
-  }
-  return distinct;
-}
-
-function strictest(a: LimitClaim, b: LimitClaim): LimitClaim {
-  return {
-    ...a,
-    limit: Math.min(a.limit, b.limit),
-    reserve: Math.max(a.reserve, b.reserve),
-    onExpiry: Math.max(a.onExpiry, b.onExpiry),
-    enforced: a.enforced || b.enforced,
-  };
+function heldClaim(
+  counterId: string,
+  { key, unit, limit, window }: CounterSpec,
+  startMs: number,
+  { reserve, onExpiry }: Pick<LimitClaim, "reserve" | "onExpiry">,
+): HeldClaim {
+  return { counterId, key, unit, limit, window, startMs, reserve, onExpiry };
 }

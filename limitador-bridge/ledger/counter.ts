@@ -9,7 +9,9 @@
 import type { CounterView, LimitClaim, Unit } from "./store/store.ts";
 import { invalidInput } from "./store/store-error.ts";
 import {
+  carryPercent,
   parseWindowTag,
+  percentOf,
   slidingShare,
   slidingTimeLeft,
   type Window,
@@ -19,6 +21,8 @@ import {
 
 /** What names a counter and says how it counts. */
 export type CounterSpec = Pick<LimitClaim, "key" | "unit" | "limit" | "window">;
+/** What a claim asks of a counter. */
+export type Terms = Pick<LimitClaim, "reserve" | "allowance" | "below" | "from">;
 
 export interface CounterState {
   key: string;
@@ -30,9 +34,12 @@ export interface CounterState {
   endMs: number;
   used: number;
   held: number;
-  /** Of the bucket before this one; 0 but for sliding windows. */
+  /** Of the window before this one; 0 but for sliding windows and those that carry over. */
   previousUsed: number;
   previousHeld: number;
+  /** Also of the window before; 0 but for windows that carry over. */
+  previousStartMs: number;
+  previousLimit: number;
 }
 
 const units: readonly string[] = ["total", "input", "output", "requests", "usd"];
@@ -72,29 +79,41 @@ export function counterAt(
   spec: CounterSpec,
   nowMs: number,
 ): CounterState {
-  if (stored !== undefined && nowMs < stored.endMs) {
-    return stored.limit === spec.limit ? stored : { ...stored, limit: spec.limit };
-  }
-  const { startMs, endMs } = windowAt(spec.window, nowMs);
   const { key, unit, window, limit } = spec;
-  const slides = stored?.window.kind === "sliding" && stored.endMs === startMs;
+  if (stored !== undefined && nowMs < stored.endMs) {
+    const same = stored.limit === limit && carryPercent(stored.window) === carryPercent(window);
+    return same ? stored : { ...stored, limit, window };
+  }
+  const { startMs, endMs } = windowAt(window, nowMs);
+  const follows = stored?.endMs === startMs ? stored : undefined;
+  const carries = carryPercent(window) > 0 && follows && carryPercent(follows.window) > 0;
+  const previous = window.kind === "sliding" || carries ? follows : undefined;
   return {
-    key,
-    unit,
-    window,
-    limit,
-    startMs,
-    endMs,
+    ...{ key, unit, window, limit, startMs, endMs },
     used: 0,
     held: 0,
-    previousUsed: slides ? stored.used : 0,
-    previousHeld: slides ? stored.held : 0,
+    previousUsed: previous?.used ?? 0,
+    previousHeld: previous?.held ?? 0,
+    previousStartMs: carries ? follows.startMs : 0,
+    previousLimit: carries ? follows.limit : 0,
   };
 }
 
 /** True when nothing in the counter can matter any more, also not to a late settlement. */
 export function isOver(state: CounterState, nowMs: number): boolean {
-  return nowMs >= (state.window.kind === "sliding" ? 2 * state.endMs - state.startMs : state.endMs);
+  const { window, startMs, endMs } = state;
+  if (nowMs < endMs) return false;
+  if (window.kind === "sliding") return nowMs >= 2 * endMs - startMs;
+  return carryPercent(window) === 0 || nowMs >= windowAt(window, endMs).endMs;
+}
+
+/** The limit in force: with what the last period has left (CarryOver in window.ts). */
+export function limitOf(state: CounterState): number {
+  const percent = carryPercent(state.window);
+  if (percent === 0) return state.limit;
+  // What is still held may be used yet.
+  const unused = state.previousLimit - sum(state.previousUsed, state.previousHeld);
+  return sum(state.limit, percentOf(Math.max(0, unused), percent));
 }
 
 /** What counts against the limit at `nowMs`; the state must be of that time (counterAt). */
@@ -108,11 +127,17 @@ export function weighed(state: CounterState, nowMs: number): { used: number; hel
   };
 }
 
-/** True when used + held + reserve ≤ limit, or used + held < limit where nothing is reserved. */
-export function fits(state: CounterState, reserve: number, nowMs: number): boolean {
+/**
+ * True where used + held < limit, used + held + reserve ≤ limit + allowance and < below, and
+ * used + held ≥ from.
+ */
+export function fits(state: CounterState, terms: Terms, nowMs: number): boolean {
+  const { reserve, allowance = 0, below, from = 0 } = terms;
   const { used, held } = weighed(state, nowMs);
   const taken = sum(used, held);
-  return reserve > 0 ? reserve <= state.limit - taken : taken < state.limit;
+  const room = limitOf(state) - taken;
+  if (room <= 0 || reserve - allowance > room || taken < from) return false;
+  return below === undefined || reserve < below - taken;
 }
 
 /**
@@ -124,10 +149,12 @@ export function adjust(
   startMs: number,
   change: { used: number; held: number },
 ): CounterState {
-  if (startMs === state.startMs) {
+  // A fixed window that was lost and rebuilt begins before what was held in the meantime.
+  const rebuilt = state.window.kind === "fixed" && state.startMs < startMs && startMs < state.endMs;
+  if (startMs === state.startMs || rebuilt) {
     return { ...state, used: sum(state.used, change.used), held: sum(state.held, change.held) };
   }
-  if (state.window.kind === "sliding" && startMs === state.startMs - state.window.lengthMs) {
+  if (startMs === previousStart(state)) {
     return {
       ...state,
       previousUsed: sum(state.previousUsed, change.used),
@@ -137,16 +164,23 @@ export function adjust(
   return state;
 }
 
+/** When the window before began, where that one matters; −1 elsewhere. */
+function previousStart({ window, startMs, previousStartMs }: CounterState): number {
+  if (window.kind === "sliding") return startMs - window.lengthMs;
+  return previousStartMs > 0 ? previousStartMs : -1;
+}
+
 /** The counter as callers see it; the state must be of `nowMs` (counterAt). */
 export function viewOf(state: CounterState, nowMs: number): CounterView {
   const { used, held } = weighed(state, nowMs);
+  const limit = limitOf(state);
   return {
     key: state.key,
     unit: state.unit,
-    limit: state.limit,
+    limit,
     used,
     held,
-    remaining: Math.max(0, state.limit - sum(used, held)),
+    remaining: Math.max(0, limit - sum(used, held)),
     resetsAtMs: resetsAt(state, nowMs),
   };
 }
@@ -156,7 +190,7 @@ export function viewOf(state: CounterState, nowMs: number): CounterView {
  * time at which something is free again, if nothing else happens.
  */
 export function resetsAt(state: CounterState, nowMs: number): number {
-  if (state.window.kind !== "sliding" || fits(state, 0, nowMs)) return state.endMs;
+  if (state.window.kind !== "sliding" || fits(state, { reserve: 0 }, nowMs)) return state.endMs;
   const { lengthMs } = state.window;
   const current = sum(state.used, state.held);
   const previous = sum(state.previousUsed, state.previousHeld);

@@ -4,7 +4,9 @@ import type { LimitClaim, ReserveRequest, Settlement } from "./store/store.ts";
 import { invalidInput } from "./store/store-error.ts";
 import { assertWindow } from "./window.ts";
 
+/** Of one option. */
 export const maxClaims = 256;
+export const maxOptions = 8;
 export const maxKeyLength = 65_536;
 export const maxHoldMs = 7 * 86_400_000;
 const maxIdLength = 512;
@@ -14,6 +16,9 @@ const units = ["total", "input", "output", "requests", "usd"] as const;
 export function checkReserve(request: ReserveRequest): void {
   checkId(request.id);
   checkClaims(request.claims);
+  const { alternatives = [] } = request;
+  if (alternatives.length >= maxOptions) throw invalidInput(`options: more than ${maxOptions}`);
+  alternatives.forEach(checkClaims);
   checkAmount("holdMs", request.holdMs);
   if (request.holdMs < 1 || request.holdMs > maxHoldMs) {
     throw invalidInput(`holdMs ${request.holdMs}: expected 1 to ${maxHoldMs}`);
@@ -60,6 +65,9 @@ function checkClaims(claims: LimitClaim[]): void {
     checkAmount("claim limit", claim.limit);
     checkAmount("claim reserve", claim.reserve);
     checkAmount("claim onExpiry", claim.onExpiry);
+    checkAmount("claim allowance", claim.allowance ?? 0);
+    checkAmount("claim below", claim.below ?? 0);
+    checkAmount("claim from", claim.from ?? 0);
     assertWindow(claim.window);
   }
 }

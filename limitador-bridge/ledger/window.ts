@@ -7,7 +7,23 @@ export type Window =
   | { kind: "fixed"; lengthMs: number }
   /** Two-bucket sliding window: the last window's count weighted by how much of it is in view. */
   | { kind: "sliding"; lengthMs: number }
-  | { kind: "calendar"; period: "hour" | "day" | "week" | "month"; timeZone: string };
+  | {
+      kind: "calendar";
+      period: "hour" | "day" | "week" | "month";
+      timeZone: string;
+      /** Not a part of what names a counter: with another percentage it is the same counter. */
+      carryOver?: CarryOver;
+    };
+
+/**
+ * What the last period leaves to this one: `percent` of its limit that was not used, rounded
+ * down. What was carried over itself is not carried on, so that a limit grows by no more than
+ * `percent` of itself. A counter that is new, or counted nothing in the last period, has nothing.
+ */
+export interface CarryOver {
+  /** 1 to 100 */
+  percent: number;
+}
 
 /** [startMs, endMs) */
 export interface WindowBounds {
@@ -28,6 +44,7 @@ export function assertWindow(window: Window): void {
       throw invalidInput(`window period ${String(window.period)}: expected hour|day|week|month`);
     }
     assertTimeZone(window.timeZone);
+    assertCarryOver(window.carryOver);
     return;
   }
   if (window.kind !== "fixed" && window.kind !== "sliding") {
@@ -37,6 +54,26 @@ export function assertWindow(window: Window): void {
   if (!Number.isSafeInteger(lengthMs) || lengthMs < 1 || lengthMs > maxWindowMs) {
     throw invalidInput(`window lengthMs ${lengthMs}: expected an integer from 1 to ${maxWindowMs}`);
   }
+}
+
+function assertCarryOver(carryOver: CarryOver | undefined): void {
+  if (carryOver === undefined) return;
+  const { percent } = carryOver;
+  if (!Number.isInteger(percent) || percent < 1 || percent > 100) {
+    throw invalidInput(`window carryOver percent ${percent}: expected an integer from 1 to 100`);
+  }
+}
+
+/** The percentage that a window carries over; 0: none. */
+export function carryPercent(window: Window): number {
+  return window.kind === "calendar" ? (window.carryOver?.percent ?? 0) : 0;
+}
+
+/** A window with this percentage carried over; other windows than calendar ones as they are. */
+export function withCarryOver(window: Window, percent: number): Window {
+  if (window.kind !== "calendar" || percent === carryPercent(window)) return window;
+  const { kind, period, timeZone } = window;
+  return { kind, period, timeZone, ...(percent > 0 ? { carryOver: { percent } } : {}) };
 }
 
 /** Bounds of the window that a first hit at `nowMs` falls in (for sliding: its bucket). */
@@ -72,6 +109,12 @@ export function parseWindowTag(tag: string): Window {
       : { kind, lengthMs: /^\d+$/.test(first) && rest.length === 0 ? Number(first) : Number.NaN };
   assertWindow(window as Window);
   return window as Window;
+}
+
+/** percent % of an amount, rounded down; exact below 2^53. */
+export function percentOf(amount: number, percent: number): number {
+  const rest = amount % 100;
+  return ((amount - rest) / 100) * percent + Math.floor((rest * percent) / 100);
 }
 
 /** Length and time left of a sliding window in units in which the weight is exact. */

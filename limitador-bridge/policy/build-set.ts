@@ -1,12 +1,14 @@
 /** Makes the immutable PolicySet of the documents in force. */
 import { createHash } from "node:crypto";
+import { BudgetIndex } from "../budget/budget-index.ts";
 import { activationOf } from "../cel/attributes.ts";
 import type { CompiledExpression } from "../cel/expression.ts";
-import type { Reads } from "../cel/references.ts";
+import { noReads, type Reads } from "../cel/references.ts";
 import { counterValue } from "./counter-key.ts";
 import { effectiveLimits } from "./effective-limits.ts";
 import { filterNeeds } from "./filter-needs.ts";
 import { DEFAULT_IDENTITY, type Identity, identityKind } from "./kinds/identity.ts";
+import { type LlmBudget, llmBudgetKind } from "./kinds/llm-budget.ts";
 import { type TokenRateLimitPolicy, tokenRateLimitPolicyKind } from "./kinds/token-rate-limit.ts";
 import type { TrackedFile } from "./load.ts";
 import { MatchIndex } from "./match-index.ts";
@@ -51,6 +53,10 @@ function readsOf(policies: readonly TokenRateLimitPolicy[], identity: Identity):
   );
 }
 
+function headerReads(headers: readonly string[]): Reads {
+  return { ...noReads(), headers: new Set(headers) };
+}
+
 /** Unknown is null, be it missing, null, empty or of no use as a name. */
 function payerField(expression: CompiledExpression | null, activation: Record<string, unknown>) {
   if (expression === null) return null;
@@ -85,6 +91,7 @@ export class CompiledPolicySet implements PolicySet {
   readonly failureMode: "allow" | "deny";
   readonly needs: PolicySet["needs"];
   readonly totalTokensPointers: string[];
+  readonly budgets: BudgetIndex;
   readonly #identity: Identity;
   readonly #indexes: Map<string | null, MatchIndex>;
   readonly #routes: NonNullable<Targets["routes"]>;
@@ -98,10 +105,16 @@ export class CompiledPolicySet implements PolicySet {
     this.#routes = targets.routes ?? [];
     this.#statuses = policyStatuses(files.values());
     this.version = versionOf(documents, targets);
-    this.failureMode = policies.some(({ failureMode }) => failureMode === "deny")
-      ? "deny"
-      : "allow";
-    this.needs = filterNeeds(readsOf(policies, this.#identity));
+    const budgets = objectsOf<LlmBudget>(documents, llmBudgetKind.kind);
+    this.budgets = new BudgetIndex(budgets);
+    const denies = [...policies, ...budgets.filter(({ mode }) => mode === "enforce")].some(
+      ({ failureMode }) => failureMode === "deny",
+    );
+    this.failureMode = denies ? "deny" : "allow";
+    this.needs = filterNeeds([
+      ...readsOf(policies, this.#identity),
+      headerReads(this.budgets.headers),
+    ]);
     this.totalTokensPointers = [
       ...new Set(policies.flatMap(({ totalTokensPointers }) => totalTokensPointers)),
     ];

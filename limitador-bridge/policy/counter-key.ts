@@ -35,3 +35,13 @@ function valuePart(value: string): string {
 export function counterKey(policy: string, limit: string, rate: string, values: string[]): string {
   return [`${policy}/${escapePart(limit)}/${rate}`, ...values.map(valuePart)].join("|");
 }
+
+/**
+ * What keeps counters together on Redis Cluster, told from a key: the counter values, so that all
+ * limits of one user are decided in one step; without any, the first two parts (the policy, or the
+ * team of a budget).
+ */
+export function shardByOf(key: string): string {
+  const values = key.indexOf("|");
+  return values < 0 ? key.split("/", 2).join("/") : key.slice(values + 1);
+}

@@ -99,6 +99,7 @@ class LimitMatch {
         reservation: limit.reservation,
         mode: limit.mode,
         failureMode: limit.failureMode,
+        ...(rate.unit === "usd" ? { unknownModel: limit.unknownModel } : {}),
         ...reserved,
       });
     }

@@ -2,9 +2,11 @@
  * What the rest of the service sees of policies. A PolicySet is immutable: a reload makes a new
  * one, and a broken reload leaves the last good one serving.
  */
+import type { BudgetIndex } from "../budget/budget-index.ts";
 import type { FilterConfig, LlmRequest } from "../contract/filter.ts";
 import type { LimitClaim, Unit } from "../ledger/store/store.ts";
 import type { Window } from "../ledger/window.ts";
+import { shardByOf } from "./counter-key.ts";
 
 /** One request as policies see it: attributes already nested under their CEL roots. */
 export interface RequestContext {
@@ -18,6 +20,12 @@ export interface Payer {
   user: string | null;
   task: string | null;
 }
+
+/** What a limit in USD makes of a model without a price. */
+export type UnknownModel =
+  | { rule: "deny" }
+  | { rule: "free" }
+  | { rule: "priceAs"; model: string };
 
 /** A rate of a limit that this request matched. */
 export interface MatchedLimit {
@@ -35,6 +43,8 @@ export interface MatchedLimit {
   /** Kuadrant's `reservation: {amount, ttl}`: what to hold, in the rate's unit, how long. */
   reserveAmount?: number;
   reserveTtlMs?: number;
+  /** "deny" where not given. */
+  unknownModel?: UnknownModel;
 }
 
 /** An expression that failed on this request. */
@@ -86,6 +96,8 @@ export interface PolicySet {
   needs: FilterConfig["attributes"] & { bodyPointers: string[] };
   /** JSON pointers of `dataExtraction.response.totalTokens` of the policies in force. */
   totalTokensPointers: string[];
+  /** Which budget each payer spends from. */
+  budgets: BudgetIndex;
   /** How many predicates have been evaluated since this set was made. */
   readonly predicateEvaluations?: number;
   match(request: RequestContext): MatchResult;
@@ -106,5 +118,6 @@ export function toClaim(
     reserve: amounts.reserve,
     onExpiry: amounts.onExpiry,
     enforced: matched.mode === "enforce",
+    shardBy: shardByOf(matched.key),
   };
 }

@@ -33,6 +33,11 @@ const CATALOGUE_IDS: Record<string, string> = {
   voyage: "voyageai",
 };
 
+/** Our name of a provider that the catalogue names; Google's two have one there. */
+export function canonicalProvider(name: string): string {
+  return Object.keys(CATALOGUE_IDS).find((ours) => CATALOGUE_IDS[ours] === name) ?? name;
+}
+
 export interface CatalogueHit {
   provider: Provider;
   model: ModelInfo;

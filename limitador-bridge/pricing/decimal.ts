@@ -62,3 +62,15 @@ export function nearestNanoUsd(usd: number): bigint | null {
 
 /** The highest price of a million tokens or of one unit that a table may have. */
 export const MAX_PRICE_USD = 1_000_000n;
+
+const NANO_PER_USD = 10n ** BigInt(NANO_DIGITS);
+
+/** Nano-USD as a decimal of USD. */
+export function usdText(nanoUsd: bigint): string {
+  const fraction = (nanoUsd % NANO_PER_USD)
+    .toString()
+    .padStart(NANO_DIGITS, "0")
+    .replace(/0+$/, "");
+  const whole = (nanoUsd / NANO_PER_USD).toString();
+  return fraction === "" ? whole : `${whole}.${fraction}`;
+}

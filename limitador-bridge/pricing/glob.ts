@@ -2,6 +2,11 @@
 
 const ANY = "*";
 
+/** Whether it stands for more than one name. */
+export function isGlob(match: string): boolean {
+  return match.includes(ANY);
+}
+
 /** Whether a model's name matches; letter case does not count. */
 export function matchesGlob(glob: string, model: string): boolean {
   const [first = "", ...rest] = glob.toLowerCase().split(ANY);
@@ -25,5 +30,5 @@ export function matchesGlob(glob: string, model: string): boolean {
  */
 export function specificity(glob: string): number {
   const literal = glob.replaceAll(ANY, "").length;
-  return glob.includes(ANY) ? literal : Number.MAX_SAFE_INTEGER;
+  return isGlob(glob) ? literal : Number.MAX_SAFE_INTEGER;
 }

@@ -3,13 +3,16 @@ import { createHash } from "node:crypto";
 import type { Usage } from "../usage/normal-form.ts";
 import type { Catalogue } from "./catalogue.ts";
 import { add, roundUp, tokenCost, unitCost, ZERO } from "./cost.ts";
+import { usdText } from "./decimal.ts";
 import type { PriceEntry } from "./entry.ts";
-import { matchesGlob, specificity } from "./glob.ts";
+import { EntryIndex, isValidAt } from "./entry-index.ts";
 import type { PriceTable } from "./price-table.ts";
 
 export interface PriceBookParts {
   catalogue: Catalogue;
   tables: readonly PriceTable[];
+  /** Stand behind `tables`, where both have an equally specific entry. */
+  baseTables?: readonly PriceTable[];
 }
 
 export interface PricedUsage {
@@ -50,12 +53,13 @@ export interface ListedPrice {
 }
 
 /** Puts prices together. Pure; what it returns does not change. */
-export function createPriceBook({ catalogue, tables }: PriceBookParts): PriceBook {
-  const entries = tables.flatMap((table) => table.entries);
+export function createPriceBook({ catalogue, tables, baseTables = [] }: PriceBookParts): PriceBook {
+  const index = new EntryIndex(tables, baseTables);
+  const entries = index.entries;
   const find: PriceBook["find"] = (model, provider, timeMs) =>
     model === null
       ? null
-      : (findInTables(entries, model, provider, timeMs) ?? catalogue.find(model, provider, timeMs));
+      : (index.find(model, provider, timeMs) ?? catalogue.find(model, provider, timeMs));
   return {
     find,
     price(model, provider, usage, timeMs) {
@@ -64,45 +68,14 @@ export function createPriceBook({ catalogue, tables }: PriceBookParts): PriceBoo
     maxOutputTokens: (model, provider, timeMs) =>
       find(model, provider, timeMs)?.maxOutputTokens ?? null,
     list: (timeMs) =>
-      [...entries.filter((entry) => isValid(entry, timeMs)), ...catalogue.list(timeMs)].map(listed),
+      [...entries.filter((entry) => isValidAt(entry, timeMs)), ...catalogue.list(timeMs)].map(
+        listed,
+      ),
     version: createHash("sha256")
       .update(JSON.stringify([catalogue.version, entries.map(listed), entries.map(validity)]))
       .digest("hex")
       .slice(0, 16),
   };
-}
-
-function findInTables(
-  entries: readonly PriceEntry[],
-  model: string,
-  provider: string | null,
-  timeMs: number,
-): PriceEntry | null {
-  const rank = (entry: PriceEntry) => [
-    specificity(entry.match),
-    entry.provider === null ? 1 : entry.provider === provider ? 2 : 0,
-    entry.validFromMs ?? Number.NEGATIVE_INFINITY,
-  ];
-  const candidates = entries.filter(
-    (entry) => isValid(entry, timeMs) && matchesGlob(entry.match, model),
-  );
-  return candidates.reduce<PriceEntry | null>(
-    (best, entry) => (best !== null && isBefore(rank(best), rank(entry)) ? best : entry),
-    null,
-  );
-}
-
-/** Whether the first rank is higher; of equal ones the later entry wins. */
-function isBefore(a: number[], b: number[]): boolean {
-  const at = a.findIndex((value, index) => value !== b[index]);
-  return at >= 0 && (a[at] ?? 0) > (b[at] ?? 0);
-}
-
-function isValid({ validFromMs, validUntilMs }: PriceEntry, timeMs: number): boolean {
-  return (
-    (validFromMs === null || timeMs >= validFromMs) &&
-    (validUntilMs === null || timeMs < validUntilMs)
-  );
 }
 
 function validity({ validFromMs, validUntilMs }: PriceEntry): (number | null)[] {
@@ -142,16 +115,8 @@ function isClaude(model: string | null): boolean {
   return /claude/i.test(model ?? "");
 }
 
-const NANO_PER_USD = 1_000_000_000n;
-
-/** Nano-USD as a decimal of USD. */
-function usdText(nanoUsd: bigint): string {
-  const fraction = (nanoUsd % NANO_PER_USD).toString().padStart(9, "0").replace(/0+$/, "");
-  const whole = (nanoUsd / NANO_PER_USD).toString();
-  return fraction === "" ? whole : `${whole}.${fraction}`;
-}
-
-function listed(entry: PriceEntry): ListedPrice {
+/** A price as people read it. */
+export function listed(entry: PriceEntry): ListedPrice {
   const rates = (of: PriceEntry["rates"]) =>
     Object.fromEntries(Object.entries(of).map(([key, rate]) => [key, usdText(rate)]));
   return {
@@ -165,7 +130,7 @@ function listed(entry: PriceEntry): ListedPrice {
     perUnitUSD: Object.fromEntries(
       Object.entries(entry.perUnit).map(([unit, { nanoUsd, per }]) => [
         unit,
-        per === 1n ? usdText(nanoUsd) : `${usdText(nanoUsd)} / ${per}`,
+        nanoUsd % per === 0n ? usdText(nanoUsd / per) : `${usdText(nanoUsd)} / ${per}`,
       ]),
     ),
     serviceTiers: Object.fromEntries(

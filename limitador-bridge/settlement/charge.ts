@@ -1,13 +1,16 @@
 /** From one record of a batch to what it charges, and to whom. */
-import type { Cost, Log, Prices } from "../admission/ports.ts";
+import type { Log, Prices } from "../admission/ports.ts";
 import { estimatedUsage } from "../admission/reservation.ts";
+import { chargedClaims, priceModelFor } from "../budget/charged-claims.ts";
+import type { GrantSource } from "../budget/grants.ts";
 import { toRequestContext } from "../cel/attributes.ts";
 import type { SettlementRecord } from "../contract/filter.ts";
 import type { Settlement } from "../ledger/store/store.ts";
 import type { Metrics } from "../metrics.ts";
-import { type MatchedLimit, type Payer, type PolicySet, toClaim } from "../policy/policy-set.ts";
+import type { MatchedLimit, Payer, PolicySet } from "../policy/policy-set.ts";
 import { outcomeOf } from "../usage/ending.ts";
 import { inputTotal, outputTotal, type Usage } from "../usage/normal-form.ts";
+import { costOf } from "./cost.ts";
 import { withExtractedTotal } from "./extracted-total.ts";
 import { readRecord } from "./repair.ts";
 import { chargedAmounts, usageRecord } from "./usage-record.ts";
@@ -19,6 +22,7 @@ export interface ChargeParts {
   interpret: (record: SettlementRecord) => Usage;
   metrics: Metrics;
   log: Log;
+  grants: GrantSource;
   nowMs: () => number;
 }
 
@@ -75,13 +79,20 @@ function build(parts: ChargeParts, record: SettlementRecord, usage: Usage): Char
     status: record.status,
     durationMs: record.durationMs,
   };
-  const cost = costOf(parts, record, usage);
+  const cost = costOf(parts.prices(), record, usage, {
+    limits,
+    budgetModel: priceModelFor(parts.policies().budgets, payer),
+  });
   const written = usageRecord(exchange, usage, cost, parts.nowMs());
   const settlement: Settlement = {
     id: record.id,
     amounts: chargedAmounts(written),
     // Charged, never refused: it has run.
-    claims: limits.map((limit) => toClaim(limit, { reserve: 0, onExpiry: 0 })),
+    claims: chargedClaims(parts, {
+      limits,
+      payer,
+      model: record.modelSent ?? record.llm.model ?? usage.model,
+    }),
     record: written,
   };
   return { raw: record, usage, settlement };
@@ -105,14 +116,4 @@ function ownerOf(
     parts.log.error({ id: record.id, err: error }, "policies failed on a settlement");
     return { payer: { team: null, app: null, user: null, task: null }, limits: [] };
   }
-}
-
-/** By the model that answered; where its name has no price, by the name that was asked for. */
-function costOf(parts: ChargeParts, record: SettlementRecord, usage: Usage): Cost {
-  if (usage.source === "none") return { costNanoUsd: 0, priced: true };
-  const prices = parts.prices();
-  const cost = prices.cost(usage, record.timeMs);
-  const asked = record.modelSent ?? record.llm.model;
-  if (cost.priced || asked === usage.model) return cost;
-  return prices.cost({ ...usage, model: asked }, record.timeMs);
 }

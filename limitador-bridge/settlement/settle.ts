@@ -1,16 +1,32 @@
 /** Settlements: batches of charges, made durable once each. */
 import type { SettleAnswer, SettlementRecord } from "../contract/filter.ts";
 import { ApiError } from "../errors.ts";
-import type { ReserveRequest, Settlement, SettleResult, Store } from "../ledger/store/store.ts";
+import type { LimitClaim, Settlement, SettleResult, Store } from "../ledger/store/store.ts";
 import { StoreError } from "../ledger/store/store-error.ts";
 import type { Usage } from "../usage/normal-form.ts";
-import { backgroundSteps } from "./background.ts";
+import { backgroundSteps, type Steps, supersededRecord } from "./background.ts";
 import { type Charge, type ChargeParts, chargeOf } from "./charge.ts";
 
 export interface SettlementParts extends ChargeParts {
-  store: Pick<Store, "settle" | "reserve">;
+  store: Pick<Store, "settle" | "reserve" | "release" | "appendRecord">;
   /** Learns bytes per token from an exchange whose usage was reported. */
   learn: (record: SettlementRecord, usage: Usage) => void;
+}
+
+const IMPOSSIBLE: LimitClaim = {
+  key: "background",
+  unit: "requests",
+  limit: 0,
+  window: { kind: "fixed", lengthMs: 1 },
+  reserve: 1,
+  onExpiry: 0,
+  enforced: true,
+};
+
+/** What became of one record of a batch. */
+interface Settled {
+  charge: Charge;
+  duplicate: boolean;
 }
 
 /**
@@ -21,34 +37,78 @@ export interface SettlementParts extends ChargeParts {
 export async function settle(parts: SettlementParts, records: unknown[]): Promise<SettleAnswer> {
   if (records.length === 0) return { accepted: 0, duplicate: 0 };
   const batch = records.map((raw) => backgroundSteps(chargeOf(parts, raw)));
-  const charges = batch.flatMap(({ charge, result }) =>
-    result === null ? [charge] : [charge, result],
-  );
-  const deferred = batch.flatMap(({ hold }) => (hold === null ? [] : [hold]));
-  const results = await whileStoreLasts(parts, records.length, async () => {
-    await Promise.all(deferred.map((hold) => holdDeferred(parts, hold)));
-    return settleSplit(
-      parts,
-      charges.map(({ settlement }) => settlement),
-    );
-  });
-  const counted = new Set(charges.filter((_, index) => results[index]?.duplicate === false));
-  for (const charge of counted) account(parts, charge);
-  const accepted = batch.filter(({ charge }) => counted.has(charge)).length;
-  const duplicate = batch.length - accepted;
+  const settled = await whileStoreLasts(parts, records.length, () => settleBatch(parts, batch));
+  const counted = settled.filter(({ duplicate }) => !duplicate);
+  for (const { charge } of counted) account(parts, charge);
+  const accepted = counted.length;
+  const duplicate = settled.length - accepted;
   parts.metrics.settlements.inc({ result: "accepted" }, accepted);
   parts.metrics.settlements.inc({ result: "duplicate" }, duplicate);
   return { accepted, duplicate };
 }
 
-async function holdDeferred({ store, log }: SettlementParts, hold: ReserveRequest): Promise<void> {
-  try {
-    await store.reserve(hold);
-  } catch (error) {
-    if (!isInvalidInput(error)) throw error;
-    log.error({ id: hold.id, err: error }, "limits cannot count a background response");
-    await store.reserve({ ...hold, claims: [] });
+/** Charges all at once; around that, does what background responses need beside. */
+async function settleBatch(parts: SettlementParts, batch: Steps[]): Promise<Settled[]> {
+  const prepared = await Promise.all(batch.map((steps) => prepare(parts, steps)));
+  const results = await settleSplit(
+    parts,
+    prepared.map(({ charge }) => charge.settlement),
+  );
+  return Promise.all(
+    prepared.map(({ charge, again }, index) =>
+      finish(parts, charge, again, results[index] as SettleResult),
+    ),
+  );
+}
+
+interface Prepared {
+  charge: Charge;
+  /** Charged where the store knows `charge` already; null: nothing is. */
+  again: Charge | null;
+}
+
+/** Moves what admission held for the exchange out of the way of the response's own charge. */
+async function prepare(parts: SettlementParts, steps: Steps): Promise<Prepared> {
+  if (steps.kind === "plain") return { charge: steps.charge, again: null };
+  const { response, own, nothing, isLate } = steps;
+  if (isLate && !(await isKnown(parts.store, response.settlement))) {
+    // It was estimated, or told before, or begun elsewhere.
+    return { charge: nothing, again: null };
   }
+  const { settlement } = nothing;
+  // An exchange that is sent again holds nothing any more.
+  const isFirst = await isKnown(parts.store, settlement);
+  await parts.store.release(settlement.id);
+  const hasExpired = isFirst && (await isKnown(parts.store, settlement));
+  if (hasExpired) await settleSplit(parts, [settlement]);
+  return { charge: response, again: isFirst && !hasExpired ? own : null };
+}
+
+/** A known id is admitted whatever it claims; an unknown one is not, and nothing is changed. */
+async function isKnown(
+  store: Pick<Store, "reserve">,
+  { id, record }: Settlement,
+): Promise<boolean> {
+  const claims = [IMPOSSIBLE];
+  const result = await store.reserve({ id, claims, holdMs: 1, expiryRecord: record });
+  return result.admitted;
+}
+
+async function finish(
+  parts: SettlementParts,
+  charge: Charge,
+  again: Charge | null,
+  { duplicate, replaced }: SettleResult,
+): Promise<Settled> {
+  if (duplicate && again !== null) {
+    const [result] = await settleSplit(parts, [again.settlement]);
+    return { charge: again, duplicate: result?.duplicate ?? true };
+  }
+  // Of an expired hold the record is replaced by one of the same exchange.
+  if (replaced !== undefined && charge.settlement.id !== charge.raw.id) {
+    await parts.store.appendRecord(supersededRecord(replaced, charge.settlement.record));
+  }
+  return { charge, duplicate };
 }
 
 async function whileStoreLasts<T>(
@@ -96,8 +156,9 @@ function isInvalidInput(error: unknown): boolean {
   return error instanceof StoreError && error.code === "invalid_input";
 }
 
-/** What happens once for each settlement that counted. */
+/** What happens once for each settlement that counted, but for an estimate to be replaced. */
 function account(parts: SettlementParts, { raw, usage, settlement }: Charge): void {
+  if (settlement.provisional === true) return;
   parts.metrics.countRecord(settlement.record);
   if (usage.source !== "reported") return;
   try {

@@ -1,5 +1,4 @@
 /** Usage, priced and owned, as the record that is kept. Pure. */
-import type { Cost } from "../admission/ports.ts";
 import type { LlmRequest } from "../contract/filter.ts";
 import type { RecordTokens, UsageRecord } from "../contract/usage-record.ts";
 import type { Amounts } from "../ledger/store/store.ts";
@@ -12,6 +11,8 @@ import {
   type TokenCounts,
   type Usage,
 } from "../usage/normal-form.ts";
+
+import type { ChargedCost } from "./cost.ts";
 
 /** Clients choose models and request ids; a record does not grow with them. */
 const MAX_TEXT_LENGTH = 256;
@@ -35,7 +36,7 @@ export interface Exchange {
 export function usageRecord(
   exchange: Exchange,
   usage: Usage,
-  cost: Cost,
+  cost: ChargedCost,
   nowMs: number,
 ): UsageRecord {
   const tokens = allTokens(usage);
@@ -58,6 +59,7 @@ export function usageRecord(
     ...(Object.keys(usage.otherUnits).length === 0 ? {} : { otherUnits: usage.otherUnits }),
     costNanoUsd: cost.costNanoUsd,
     priced: cost.priced,
+    ...(cost.pricedAs === undefined ? {} : { pricedAs: cost.pricedAs }),
     ...(usage.providerCostNanoUsd === null
       ? {}
       : { providerCostNanoUsd: usage.providerCostNanoUsd }),

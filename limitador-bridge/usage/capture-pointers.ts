@@ -134,6 +134,8 @@ const SHAPE_FACTS = [
   "/background",
   "/response/background",
   "/interaction/background",
+  "/created_at",
+  "/response/created_at",
   "/x_groq/id",
   "/provider",
   "/message",

@@ -31,6 +31,9 @@ export function interpretUsage(record: SettlementRecord, ratios: Ratios): Usage 
   const life = backgroundOf(capture);
   const reading = readUsage(capture, blank.provider);
   const settleKey = life.background && life.id !== null ? { settleKey: life.id } : {};
+  if (life.retrieval && life.background && !life.pending && failedAtOnce(capture, reading)) {
+    return { ...blank, ...settleKey, reason: "error_in_body" };
+  }
   if (life.retrieval && (!life.background || life.pending || !reading?.final)) {
     return { ...blank, reason: life.background ? "deferred" : "retrieved" };
   }
@@ -38,10 +41,13 @@ export function interpretUsage(record: SettlementRecord, ratios: Ratios): Usage 
     return { ...estimated(blank, capture, reading, ratios, "deferred"), ...settleKey };
   }
   if (reading?.final) return { ...reported(blank, reading), ...settleKey };
-  // An error before any output: the provider bills nothing for it.
-  const begun = reading !== null || capture.textBytes > 0;
-  if (capture.failed && !begun) return { ...blank, reason: "error_in_body" };
+  if (failedAtOnce(capture, reading)) return { ...blank, reason: "error_in_body" };
   return { ...estimated(blank, capture, reading, ratios, whyEstimated(capture)), ...settleKey };
+}
+
+/** An error before any output: the provider bills nothing for it. */
+function failedAtOnce(capture: Capture, reading: Reading | null): boolean {
+  return capture.failed && reading === null && capture.textBytes === 0;
 }
 
 /** Why nothing is charged, whatever the body holds; null: it is to be looked at. */

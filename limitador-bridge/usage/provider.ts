@@ -82,9 +82,14 @@ export function providerOf(capture: Capture, model: string | null): string | nul
     byPath(attribute(capture, "path")) ??
     byMarks(capture) ??
     OWN_APIS.find(([prefix]) => capture.api.startsWith(prefix))?.[1] ??
-    MODELS.find(([pattern]) => pattern.test(model ?? ""))?.[1] ??
+    makerOf(model ?? "") ??
     byInventor(capture)
   );
+}
+
+/** Who makes and serves a model of this name; null where it does not say. */
+export function makerOf(model: string): string | null {
+  return MODELS.find(([pattern]) => pattern.test(model))?.[1] ?? null;
 }
 
 function byHost(host: string): string | null {
@@ -98,7 +103,7 @@ function byPath(path: string): string | null {
 
 /** A path such as /v1/chat is also used for OpenAI's shape. */
 function byInventor(capture: Capture): string | null {
-  if (String(capture.fact("/object")).startsWith("chat.completion")) return null;
+  if (capture.textFact(["/object"])?.startsWith("chat.completion")) return null;
   return INVENTORS.find(([prefix]) => capture.api.startsWith(prefix))?.[1] ?? null;
 }
 

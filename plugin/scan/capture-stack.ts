@@ -4,7 +4,7 @@ import { MAX_SEGMENTS } from "./pointer-set";
 /** A longer value is not captured. */
 export const CAPTURE_LIMIT_BYTES: i32 = 16384;
 const FIRST_BUFFER_BYTES: i32 = 256;
-/** A larger buffer is given back as soon as no value is open. */
+/** A larger buffer is not kept over release(). */
 const KEPT_BUFFER_BYTES: i32 = 1024;
 const SLOTS: i32 = MAX_SEGMENTS + 1;
 
@@ -26,7 +26,8 @@ export class CaptureStack {
   private depths: StaticArray<i32> = new StaticArray<i32>(SLOTS);
   /** How many of the outermost values are over the limit, and no longer kept. */
   private oversized: i32 = 0;
-  private buffer: usize = 0;
+  /** Managed memory, so that it goes with a scanner that is let go in the middle of a value. */
+  private buffer: StaticArray<u8> | null = null;
   private capacity: i32 = 0;
   private length: i32 = 0;
   private bufferStart: i32 = 0;
@@ -63,16 +64,14 @@ export class CaptureStack {
       return end - start > CAPTURE_LIMIT_BYTES ? 0 : chunk + (start - base);
     }
     this.save(chunk, base, end);
-    return this.oversized == this.count ? 0 : this.buffer + (start - this.bufferStart);
+    return this.oversized == this.count ? 0 : this.at(start - this.bufferStart);
   }
 
   /** The innermost value has ended. */
   close(): void {
     const count = --this.count;
     if (this.oversized > count) this.oversized = count;
-    if (count != 0) return;
-    this.length = 0;
-    if (this.capacity > KEPT_BUFFER_BYTES) this.release();
+    if (count == 0) this.length = 0;
   }
 
   /** Keeps what the open values have of the chunk, up to offset `end`. */
@@ -93,7 +92,7 @@ export class CaptureStack {
     const more = end - kept;
     if (more <= 0) return;
     this.reserve(this.length + more);
-    memory.copy(this.buffer + this.length, chunk + (kept - base), more);
+    memory.copy(this.at(this.length), chunk + (kept - base), more);
     this.length += more;
   }
 
@@ -104,12 +103,16 @@ export class CaptureStack {
     this.length = 0;
   }
 
-  /** Gives the buffer back. */
+  /** Forgets all open values, and the buffer where it grew over 1 KiB. */
   release(): void {
-    if (this.buffer != 0) heap.free(this.buffer);
-    this.buffer = 0;
+    this.clear();
+    if (this.capacity <= KEPT_BUFFER_BYTES) return;
+    this.buffer = null;
     this.capacity = 0;
-    this.length = 0;
+  }
+
+  private at(index: i32): usize {
+    return changetype<usize>(this.buffer) + index;
   }
 
   private dropBefore(start: i32): void {
@@ -117,7 +120,7 @@ export class CaptureStack {
     if (this.length != 0 && dropped < this.length) {
       if (dropped == 0) return;
       this.length -= dropped;
-      memory.copy(this.buffer, this.buffer + dropped, this.length);
+      memory.copy(this.at(0), this.at(dropped), this.length);
     } else {
       this.length = 0;
     }
@@ -128,7 +131,9 @@ export class CaptureStack {
     if (bytes <= this.capacity) return;
     let capacity = max(this.capacity, FIRST_BUFFER_BYTES);
     while (capacity < bytes) capacity <<= 1;
-    this.buffer = this.buffer == 0 ? heap.alloc(capacity) : heap.realloc(this.buffer, capacity);
+    const buffer = new StaticArray<u8>(capacity);
+    memory.copy(changetype<usize>(buffer), this.at(0), this.length);
+    this.buffer = buffer;
     this.capacity = capacity;
   }
 }

@@ -15,8 +15,6 @@ export { JsonSink };
  * Each top-level value is a document. The objects in a top-level array are documents of their
  * own; the array itself and what else is in it are none. A document that is not JSON, or nested
  * deeper than 128, fails: nothing more is told until end() or reset().
- *
- * Call reset() before letting go of a scanner: it gives back the memory of an unfinished value.
  */
 export class JsonScanner extends JsonGrammar {
   /** Containers around the document: 1 in a top-level array, else 0. */
@@ -46,6 +44,7 @@ export class JsonScanner extends JsonGrammar {
   /** Forgets everything; the next byte is the first of a new stream, at offset 0. */
   reset(): void {
     this.begin();
+    this.tooDeep = false;
     this.watch.reset();
     const inner = this.inner;
     if (inner != null) inner.reset();

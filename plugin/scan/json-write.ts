@@ -50,7 +50,10 @@ function hexByte(value: u32): u8 {
   return (value < 10 ? value + Ascii.Zero : value + 0x57) as u8;
 }
 
-/** A buffer that grows as bytes are written, and is used again after reset(). */
+/**
+ * A buffer that grows as bytes are written, and is used again after reset(). It is not collected:
+ * make writers once, and keep them.
+ */
 export class ByteWriter {
   /** Where the bytes are; moves when the buffer grows. */
   ptr: usize = 0;

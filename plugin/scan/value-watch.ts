@@ -20,7 +20,6 @@ export class ValueWatch {
 
   /** Forgets all values, and where the stream stood. */
   reset(): void {
-    this.captures.clear();
     this.captures.release();
     this.base = 0;
   }

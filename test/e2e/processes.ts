@@ -51,7 +51,7 @@ export function signalAll(processes: ProcessHandle[], signal: NodeJS.Signals): v
   }
 }
 
-/** proc(5): /proc/pid/stat is `pid (name) state ppid …`, start is field 22; a name holds anything. */
+/** proc(5): `pid (name) state ppid …`, start is field 22; a name may hold anything. */
 function statusOf(pid: number): ProcessStatus | null {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, "utf8");

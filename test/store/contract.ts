@@ -2,12 +2,16 @@
 import { afterEach, beforeEach, describe } from "vitest";
 import type { Store } from "../../limitador-bridge/ledger/store/store.ts";
 import { admissionContract } from "./contract/admission.ts";
+import { carryOverContract } from "./contract/carry-over.ts";
 import { concurrencyContract } from "./contract/concurrency.ts";
 import { expiryContract } from "./contract/expiry.ts";
 import { type OpenOptions, type OpenStore, TestClock } from "./contract/fixture.ts";
 import { modelContract } from "./contract/model.ts";
+import { optionContract } from "./contract/options.ts";
+import { provisionalContract } from "./contract/provisional.ts";
 import { recordContract } from "./contract/records.ts";
 import { settlementContract } from "./contract/settlement.ts";
+import { termContract } from "./contract/terms.ts";
 import { windowContract } from "./contract/windows.ts";
 
 /** What a test of the suite works with; new for every test. */
@@ -38,9 +42,13 @@ export function storeContract(name: string, openStore: OpenStore): void {
     });
 
     admissionContract(bench);
+    termContract(bench);
+    optionContract(bench);
     settlementContract(bench);
+    provisionalContract(bench);
     expiryContract(bench);
     windowContract(bench);
+    carryOverContract(bench);
     recordContract(bench);
     concurrencyContract(bench);
     modelContract(bench);

@@ -98,6 +98,66 @@ describe("after a restart", () => {
     await second.close();
   });
 
+  test("options, provisional settlements and what is carried over are still known", async () => {
+    const first = await open();
+    const day = { kind: "calendar", period: "day", timeZone: "UTC" } as const;
+    const carried = claim({ key: "c", window: { ...day, carryOver: { percent: 50 } } });
+    await first.settle([settlement("before", 40, [carried])]);
+    const alternatives = [[{ ...carried, reserve: 10, onExpiry: 3 }]];
+    const request = reservation("held", [claim({ limit: 0 })], { alternatives });
+    const long = { ...request, holdMs: 48 * hourMs };
+    await first.reserve(long);
+    await first.settle([{ ...settlement("guess", 20, [carried]), provisional: true }]);
+    await first.close();
+
+    clock.advance(24 * hourMs);
+    const second = await open();
+    const view = async () =>
+      (await second.counters("", 10)).map(({ limit, used }) => [limit, used]);
+    // 100 + (100 − 40 − 20 − 10) / 2
+    expect(await view()).toEqual([[115, 0]]);
+    expect(await second.reserve(long)).toMatchObject({ option: 1, counters: [{ limit: 115 }] });
+    expect(await second.settle([settlement("guess", 25), settlement("held", 2)])).toMatchObject([
+      { duplicate: false, counters: [{ limit: 112 }] },
+      { duplicate: false, counters: [{ limit: 116 }] },
+    ]);
+    await second.settle([settlement("next", 1, [carried])]);
+    expect(await recordIds(second)).toEqual(["next", "held", "guess", "before"]);
+    await second.close();
+    const third = await open();
+    expect(await third.settle([settlement("guess", 1)])).toMatchObject([{ duplicate: true }]);
+    const [seen] = await third.counters("", 10);
+    expect(seen).toMatchObject({ limit: 116, used: 1 });
+    await third.close();
+  });
+
+  test("rows of before options and carry-over are read as they were meant", async () => {
+    await (await open()).close();
+    const at = clock.timeMs;
+    const id = "k\ntotal fixed:60000";
+    const expiryRecord = record("a");
+    const hold = { expiresAtMs: at + 30_000, claims: [[id, 100, at, 10, 4]], expiryRecord };
+    const ended = { ...hold, claims: [[id, 100, at, 10, 7]], expiryRecord: record("b") };
+    await editRows((db) =>
+      db.batch([
+        { type: "put", key: `c!${id}`, value: JSON.stringify([100, at, at + 60_000, 7, 10, 0, 0]) },
+        { type: "put", key: "h!a", value: JSON.stringify(hold) },
+        {
+          type: "put",
+          key: "e!b",
+          value: JSON.stringify({ state: "expired", atMs: at, hold: ended }),
+        },
+        { type: "put", key: "e!c", value: JSON.stringify({ state: "settled", atMs: at }) },
+      ]),
+    );
+    const store = await open();
+    expect(await store.counters("", 10)).toMatchObject([{ limit: 100, used: 7, held: 10 }]);
+    const results = await store.settle(["a", "b", "c"].map((each) => settlement(each, 1)));
+    expect(results.map(({ duplicate }) => duplicate)).toEqual([false, false, true]);
+    expect(await store.counters("", 10)).toMatchObject([{ limit: 100, used: 2, held: 0 }]);
+    await store.close();
+  });
+
   test("time does not go back behind what the counters have seen", async () => {
     clock.advance(50_000);
     const first = await open();
@@ -178,10 +238,11 @@ describe("opening", () => {
   });
 
   test.each([
-    ["c!k\ntotal fixed:1000", "[1,2]", "expected seven integers"],
+    ["c!k\ntotal fixed:1000", "[1,2]", "expected seven or ten integers"],
     ["c!k\ntotal fixed:1000", "{", "JSON"],
     ["c!k\ntokens fixed:1000", "[1,2,3,4,5,6,7]", "not a counter id"],
     ["h!a", "{}", "expected expiresAtMs"],
+    ["h!a", '{"expiresAtMs":1,"option":-1,"claims":[]}', "expected option"],
     ["h!a", '{"expiresAtMs":1,"claims":[["k\\ntotal fixed:1",1]]}', "expected a claim"],
     ["x!a", "1", "is of no known kind"],
     ["c", "1", "is of no known kind"],

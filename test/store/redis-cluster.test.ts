@@ -20,7 +20,8 @@ const open = (prefix: string, timeoutMs = 10_000) =>
 
 storeContract(
   "redis cluster",
-  async (options) => new RedisStore(cluster.url(`prefix=${nextPrefix()}`), options),
+  async (options) =>
+    new RedisStore(cluster.url(`prefix=${nextPrefix()}`), { timeoutMs: 10_000, ...options }),
 );
 
 const hour = { kind: "fixed", lengthMs: 3_600_000 } as const;
@@ -100,6 +101,52 @@ describe("redis cluster", () => {
     expect(await used()).toEqual([1, 1, 1].map(() => [8, 0]));
     expect(await one.settle([settlement("settled", 9)])).toMatchObject([{ duplicate: true }]);
     expect(await used()).toEqual([1, 1, 1].map(() => [8, 0]));
+    await one.close();
+    await two.close();
+  });
+
+  test("an option that is denied in a later shard is given back before the next", async () => {
+    const prefix = nextPrefix();
+    const [one, two] = [open(prefix), open(prefix)] as const;
+    const full = [...limits(1_000), claim({ key: "full", limit: 10, reserve: 10, window: hour })];
+    const cheap = limits(1_000).map((each) => ({ ...each, reserve: 4 }));
+    const request = (id: string) => reservation(id, full, { alternatives: [cheap] });
+    const results = await Promise.all(
+      Array.from({ length: 12 }, (_, n) => [one, two][n % 2]?.reserve(request(`r${n}`))),
+    );
+    expect(results.filter((result) => result?.admitted && result.option === 0)).toHaveLength(1);
+    expect(results.every((result) => result?.admitted)).toBe(true);
+    const held = async () => (await two.counters("", 10)).map((view) => [view.key, view.held]);
+    const total = 10 + 11 * 4;
+    expect(await held()).toEqual([
+      ["alice", total],
+      ["all", total],
+      ["full", 10],
+      ["research", total],
+    ]);
+    const again = await Promise.all(results.map((_, n) => two.reserve(request(`r${n}`))));
+    const option = (result: (typeof results)[number]) => result?.admitted && result.option;
+    expect(again.map(option)).toEqual(results.map(option));
+    for (let n = 0; n < 12; n += 1) await one.release(`r${n}`);
+    expect((await held()).map(([, amount]) => amount)).toEqual([0, 0, 0, 0]);
+    await one.close();
+    await two.close();
+  });
+
+  test("another replica corrects what this one has settled provisionally", async () => {
+    const prefix = nextPrefix();
+    const [one, two] = [open(prefix), open(prefix)] as const;
+    const provisional = (id: string) => ({ ...settlement(id, 7, limits(100)), provisional: true });
+    await one.reserve(reservation("held", limits(100)));
+    await one.settle([provisional("held"), provisional("unknown")]);
+    const used = async () => (await two.counters("", 10)).map((view) => [view.used, view.held]);
+    expect(await used()).toEqual([1, 1, 1].map(() => [14, 0]));
+    expect(await two.settle([provisional("unknown")])).toMatchObject([{ duplicate: true }]);
+    // The claims are those of the first settlement, in all their shards.
+    const final = await two.settle([settlement("held", 2), settlement("unknown", 3)]);
+    expect(final.map(({ duplicate }) => duplicate)).toEqual([false, false]);
+    expect(await used()).toEqual([1, 1, 1].map(() => [5, 0]));
+    expect(await recordIds(one)).toEqual(["unknown", "held"]);
     await one.close();
     await two.close();
   });

@@ -16,7 +16,8 @@ const nextUrl = (): string => {
   return `redis://127.0.0.1:${server.port}?prefix=t${count}`;
 };
 
-storeContract("redis", async (options) => new RedisStore(nextUrl(), options));
+const patient = { timeoutMs: 10_000 };
+storeContract("redis", async (options) => new RedisStore(nextUrl(), { ...patient, ...options }));
 
 const hour = { kind: "fixed", lengthMs: 3_600_000 } as const;
 const day = { kind: "calendar", period: "day", timeZone: "Europe/Berlin" } as const;
@@ -41,6 +42,12 @@ describe("redis store on one node", () => {
     expect(await commandsRun()).toEqual({ evalsha: 1 });
     await store.settle([now("a")]);
     expect(await commandsRun()).toEqual({ evalsha: 1 });
+    const full = [held, claim({ key: "full", limit: 0 })];
+    const alternatives = [full, [held, claim({ key: "roomy", window: day })]];
+    const third = await store.reserve(reservation("b", full, { alternatives }));
+    expect(third).toMatchObject({ admitted: true, option: 2 });
+    expect(await store.reserve(reservation("c", full))).toMatchObject({ admitted: false });
+    expect(await commandsRun()).toEqual({ evalsha: 2 });
     await store.close();
   });
 

@@ -181,7 +181,7 @@ describe("reserve while the store is away", () => {
     for (let n = 0; n < 5; n += 1) {
       await expect(store.reserve(bad)).rejects.toMatchObject({ code: "invalid_input" });
     }
-    expect(store.status()).toEqual({ circuit: "closed", journaledBytes: 0, inFlight: 0 });
+    expect(store.status()).toMatchObject({ circuit: "closed", journaledBytes: 0, inFlight: 0 });
   });
 });
 
@@ -202,6 +202,39 @@ describe("settle while the store is away", () => {
     expect(await flaky.counters("", 10)).toMatchObject([{ used: 27, held: 0 }]);
     expect(await readdir(path)).toEqual(["lock"]);
     expect(await store.settle([twice])).toMatchObject([{ duplicate: true }]);
+  });
+
+  test("a provisional one is corrected by one that was journaled, once", async () => {
+    await store.reserve(reservation("a", [limited(60)]));
+    await store.settle([{ ...settlement("a", 30), provisional: true }]);
+    flaky.mode = "fails";
+    const final = settlement("a", 12, [limited(0)]);
+    expect(await store.settle([final])).toMatchObject([
+      { duplicate: false, counters: [{ used: 12, held: 0 }] },
+    ]);
+    expect(await store.settle([final])).toMatchObject([{ duplicate: true }]);
+    const guess = { ...settlement("b", 5, [limited(0)]), provisional: true };
+    await store.settle([guess]);
+    await store.settle([settlement("b", 3)]);
+    flaky.mode = "works";
+    await untilClosed();
+    expect(await flaky.counters("", 10)).toMatchObject([{ used: 15, held: 0 }]);
+    expect((await flaky.records({ limit: 10 })).records).toEqual([record("b"), record("a")]);
+  });
+
+  test("the shadow holds the first option that fits, as the store told it", async () => {
+    await store.settle([settlement("spent", 95, [limited(0)])]);
+    const dear = [limited(10)];
+    const cheap = [limited(3)];
+    expect(await store.reserve(reservation("a", dear, { alternatives: [cheap] }))).toMatchObject({
+      option: 1,
+      counters: [{ used: 95, held: 3 }],
+    });
+    flaky.mode = "fails";
+    const last = await unavailable(
+      store.reserve(reservation("b", dear, { alternatives: [cheap, [limited(2)]] })),
+    );
+    expect(last.shadow).toMatchObject({ admitted: true, option: 2, counters: [{ held: 5 }] });
   });
 
   test("a release is replayed too; one of an id that the store never saw is not", async () => {

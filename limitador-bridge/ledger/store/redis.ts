@@ -12,14 +12,16 @@
  * Sentinel they are acknowledged only when `wait` replicas (1) have them.
  */
 import type { UsageRecord } from "../../contract/usage-record.ts";
+import { type DistinctClaims, distinctClaims } from "../claims.ts";
 import { checkId, checkReserve, checkSettlement, recordTimeMs } from "../request-check.ts";
 import { defaultRetentionMs, timeKey } from "./record-query.ts";
-import { type Groups, grouped, othersOf, resultOf, viewsOf } from "./redis/groups.ts";
+import { type Groups, grouped, viewsOf } from "./redis/groups.ts";
 import { Link } from "./redis/link.ts";
 import { readPage } from "./redis/record-reader.ts";
 import { parseRedisUrl, type RedisUrl } from "./redis/redis-url.ts";
+import { Reservations } from "./redis/reservations.ts";
 import { ServerClock } from "./redis/server-clock.ts";
-import { type Reserved, ShardCalls, type ShardClaims } from "./redis/shard-calls.ts";
+import { ShardCalls } from "./redis/shard-calls.ts";
 import { clusterShards, type Shard, Shards } from "./redis/shards.ts";
 import type {
   CounterView,
@@ -43,7 +45,8 @@ export interface RedisStoreOptions {
   onWarning?: (message: string) => void;
 }
 
-const format = "1";
+/** Version of the layout, a part of the key m. */
+export const format = "1";
 /** Ids whose shards are remembered, to save a look-up at their settlement. */
 const maxRemembered = 200_000;
 
@@ -52,6 +55,7 @@ export class RedisStore implements Store {
   readonly #link: Link;
   readonly #shards: Shards;
   readonly #calls: ShardCalls;
+  readonly #reservations: Reservations;
   readonly #clock: ServerClock;
   readonly #recordRetentionMs: number;
   /** By id, the other shards of holds made here. */
@@ -70,78 +74,15 @@ export class RedisStore implements Store {
     this.#clock = new ServerClock(options.nowMs);
     this.#recordRetentionMs = options.recordRetentionMs ?? defaultRetentionMs;
     this.#calls = new ShardCalls(this.#link, this.#clock, this.#recordRetentionMs);
+    this.#reservations = new Reservations(this.#shards, this.#calls, (id, otherShards) =>
+      this.#remember(id, otherShards),
+    );
   }
 
   async reserve(request: ReserveRequest): Promise<ReserveResult> {
     checkReserve(request);
     await this.#ready();
-    const { id, holdMs, expiryRecord } = request;
-    const home = this.#shards.homeOf(id);
-    const groups = grouped(this.#shards, request.claims, home);
-    if (groups.size > 1) return this.#reserveAcross(request, home, groups);
-    const hold = { holdMs, record: expiryRecord, otherShards: [] };
-    const claims = groups.get(home) as ShardClaims;
-    return resultOf([await this.#calls.reserve(home, id, claims, hold)], request.claims);
-  }
-
-  async #reserveAcross(
-    request: ReserveRequest,
-    home: Shard,
-    groups: Groups,
-  ): Promise<ReserveResult> {
-    const { id, claims } = request;
-    // With claims in one shard alone a denial leaves nothing anywhere, asked first or not.
-    if ([...groups.values()].filter((group) => group.size > 0).length > 1) {
-      const asked = await this.#ask(id, groups);
-      if (asked[0]?.verdict === "known")
-        return { admitted: true, counters: viewsOf(asked, claims) };
-      if (asked.some(({ verdict }) => verdict === "denied")) return resultOf(asked, claims);
-    }
-    const held = await this.#holdInOrder(request, home, groups);
-    if (held[0]?.verdict === "known") {
-      return { admitted: true, counters: viewsOf(await this.#ask(id, groups), claims) };
-    }
-    if (held.every(({ verdict }) => verdict !== "denied")) {
-      this.#remember(id, othersOf(groups));
-      return resultOf(held, claims);
-    }
-    await this.#releaseAll(id, groups);
-    const now = await this.#ask(id, groups);
-    const violated = held.flatMap((result) => result.violated);
-    return { admitted: false, counters: viewsOf(now, claims), violated };
-  }
-
-  /** Holds in one shard after the other, up to the first that denies. */
-  async #holdInOrder(request: ReserveRequest, home: Shard, groups: Groups): Promise<Reserved[]> {
-    const { id, holdMs, expiryRecord } = request;
-    const otherShards = othersOf(groups);
-    const results: Reserved[] = [];
-    try {
-      for (const [shard, claims] of groups) {
-        const record = shard === home ? expiryRecord : null;
-        const hold = { holdMs, record, otherShards };
-        const result = await this.#calls.reserve(shard, id, claims, hold);
-        results.push(result);
-        if (result.verdict === "denied" || results[0]?.verdict === "known") break;
-      }
-      return results;
-    } catch (error) {
-      // What cannot be given back now ends with its hold. An id known before is not ours to end.
-      const begun = results[0]?.verdict === "held";
-      if (begun) await this.#releaseAll(id, groups).catch(() => {});
-      throw error;
-    }
-  }
-
-  async #releaseAll(id: string, groups: Groups): Promise<void> {
-    await Promise.all([...groups.keys()].map((shard) => this.#calls.release(shard, id)));
-  }
-
-  /** What every shard would say; home first. */
-  #ask(id: string, groups: Groups): Promise<Reserved[]> {
-    return Promise.all(
-      [...groups].map(([shard, claims]) => this.#calls.reserve(shard, id, claims, null)),
-    );
+    return this.#reservations.reserve(request);
   }
 
   async settle(settlements: Settlement[]): Promise<SettleResult[]> {
@@ -158,23 +99,27 @@ export class RedisStore implements Store {
   }
 
   async #settleOne(settlement: Settlement, touched: Set<Shard>): Promise<SettleResult> {
-    const { id, claims } = settlement;
+    const { id } = settlement;
+    const claims = distinctClaims(settlement.claims);
     const home = this.#shards.homeOf(id);
     const groups = grouped(this.#shards, claims, home);
     const others = await this.#otherShards(id, home, groups);
     // Also where nothing is done any more: the first answer may have been lost.
     for (const shard of [home, ...(others ?? groups.keys())]) touched.add(shard);
     if (others === null) {
-      const counters = viewsOf(await this.#ask(id, groups), claims);
-      return { id, duplicate: true, counters };
+      const counters = await this.#reservations.views(id, claims, groups);
+      return { id, duplicate: true, counters, charges: [] };
     }
-    const claimsIn = (shard: Shard): ShardClaims => groups.get(shard) ?? new Map();
+    const claimsIn = (shard: Shard): DistinctClaims => groups.get(shard) ?? new Map();
     const parts = await Promise.all(
-      others.map((shard) => this.#calls.settle(shard, settlement, claimsIn(shard), false)),
+      others.map((shard) => this.#calls.settle(shard, settlement, claimsIn(shard), null)),
     );
-    const last = await this.#calls.settle(home, settlement, claimsIn(home), true);
+    const otherShards = others.map(({ index }) => index);
+    const last = await this.#calls.settle(home, settlement, claimsIn(home), { otherShards });
     this.#remembered.delete(id);
-    return { id, duplicate: last.duplicate, counters: viewsOf([last, ...parts], claims) };
+    const views = [last, ...parts].map(({ counters }) => counters);
+    const charges = [last, ...parts].flatMap((part) => part.charges);
+    return { id, duplicate: last.duplicate, counters: viewsOf(views, claims), charges };
   }
 
   async release(id: string): Promise<void> {

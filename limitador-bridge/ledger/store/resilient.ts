@@ -15,6 +15,7 @@ import type { UsageRecord } from "../../contract/usage-record.ts";
 import { checkId, checkReserve, checkSettlement, recordTimeMs } from "../request-check.ts";
 import { Breaker } from "./resilient/breaker.ts";
 import { Journal, type JournalEntry } from "./resilient/journal.ts";
+import { late, Patience } from "./resilient/patience.ts";
 import { replayJournal } from "./resilient/replay.ts";
 import { bound, Shadow } from "./resilient/shadow.ts";
 import type {
@@ -32,7 +33,7 @@ import { StoreError } from "./store-error.ts";
 export interface ResilientOptions {
   /** Folder of the journal; of this process alone. */
   journalPath: string;
-  /** Longest wait for a decision of the store; 40 ms where not given. */
+  /** A decision is waited for until the store is silent for so long; 40 ms where not given. */
   reserveTimeoutMs?: number;
   /** Longest wait for anything else; 3 s. */
   otherTimeoutMs?: number;
@@ -55,6 +56,8 @@ export interface StoreStatus {
   circuit: "closed" | "open";
   /** Bytes that wait to be replayed. */
   journaledBytes: number;
+  /** Journaled entries that the store was told since this process began. */
+  replayedEntries: number;
   inFlight: number;
 }
 
@@ -70,7 +73,6 @@ export class StoreUnavailable extends StoreError {
   }
 }
 
-const late = Symbol("late");
 const maxNeverAsked = 100_000;
 const nearlyReplayedBytes = 256 << 10;
 
@@ -94,10 +96,13 @@ export class ResilientStore implements Store {
   readonly #maxInFlight: number;
   readonly #warn: (message: string) => void;
   readonly #probe: NodeJS.Timeout;
+  readonly #patience = new Patience();
+  readonly #heard = () => this.#patience.heard();
   /** Ids that only the shadow knows: there is nothing to release in the store. */
   readonly #neverAsked = new Set<string>();
   #probing: Promise<void> | null = null;
   #inFlight = 0;
+  #replayedEntries = 0;
   #closed = false;
 
   constructor(inner: Store, journal: Journal, options: ResilientOptions) {
@@ -121,6 +126,7 @@ export class ResilientStore implements Store {
     return {
       circuit: this.#breaker.isOpen ? "open" : "closed",
       journaledBytes: this.#journal.bytes,
+      replayedEntries: this.#replayedEntries,
       inFlight: this.#inFlight,
     };
   }
@@ -140,9 +146,10 @@ export class ResilientStore implements Store {
     const asked = this.#inner.reserve(request).finally(() => {
       this.#inFlight -= 1;
     });
+    asked.then(this.#heard, () => {});
     let result: ReserveResult | typeof late;
     try {
-      result = await within(asked, this.#reserveTimeoutMs);
+      result = await this.#patience.within(asked, this.#reserveTimeoutMs);
     } catch (error) {
       if (!isUnavailable(error)) throw error;
       throw this.#failed(request, asked, error.message, error);
@@ -272,7 +279,10 @@ export class ResilientStore implements Store {
 
   async #recover(): Promise<void> {
     await this.#timed(this.#inner.ping());
-    const replay = () => replayJournal(this.#journal, this.#inner, this.#warn);
+    const count = (entries: number) => {
+      this.#replayedEntries += entries;
+    };
+    const replay = () => replayJournal(this.#journal, this.#inner, this.#warn, count);
     // While the circuit is open more is journaled: what is left is small at some time.
     do await replay();
     while (!this.#journal.isEmpty && this.#journal.bytes > nearlyReplayedBytes);
@@ -281,6 +291,7 @@ export class ResilientStore implements Store {
   }
 
   async #timed<T>(asked: Promise<T>): Promise<T> {
+    asked.then(this.#heard, () => {});
     const result = await within(asked, this.#otherTimeoutMs);
     if (result !== late) return result;
     throw new StoreError("unavailable", `store: no answer in ${this.#otherTimeoutMs} ms`);

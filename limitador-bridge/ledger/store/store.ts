@@ -6,6 +6,7 @@
  *   reserve ─► hold ─► settle            the hold is replaced by the truth
  *                 ├──► release           nothing was spent
  *                 └──► expire ─► settle  input estimate charged, corrected by a late settlement
+ * A provisional settlement is corrected in the same way, once.
  */
 import type { UsageRecord } from "../../contract/usage-record.ts";
 import type { Window } from "../window.ts";
@@ -28,6 +29,15 @@ export interface LimitClaim {
   /** false: shadow mode; counted, never denied. */
   enforced: boolean;
   /**
+   * How far over the limit a request may go that begins while used + held < limit: it fits where
+   * used + held + reserve ≤ limit + allowance. 0 where not given.
+   */
+  allowance?: number;
+  /** Fits only while used + held + reserve < below. */
+  below?: number;
+  /** Fits only once used + held ≥ from. */
+  from?: number;
+  /**
    * On Redis Cluster, counters with one value here are kept together, so that claims on them are
    * decided in one step, e.g. the counter values. Always the same for one key; the key itself
    * where not given.
@@ -38,6 +48,7 @@ export interface LimitClaim {
 export interface CounterView {
   key: string;
   unit: Unit;
+  /** What was carried over from the last period included. */
   limit: number;
   used: number;
   held: number;
@@ -51,15 +62,36 @@ export interface ReserveRequest {
   /** Reserving twice with one id is the same reservation: the second call changes nothing. */
   id: string;
   claims: LimitClaim[];
+  /**
+   * Further options: where `claims` do not fit, the first of these whose enforced claims all fit
+   * is held, and nothing else.
+   */
+  alternatives?: LimitClaim[][];
   holdMs: number;
   /** Written when the hold expires unsettled; the store fills in nothing. */
   expiryRecord: UsageRecord;
 }
 
 export type ReserveResult =
-  | { admitted: true; counters: CounterView[] }
-  /** `violated`: every enforced claim that does not fit. Nothing was changed. */
-  | { admitted: false; counters: CounterView[]; violated: CounterView[] };
+  | {
+      admitted: true;
+      /**
+       * What is held: 0 `claims`, 1 the first of `alternatives` … For an id that was reserved
+       * before, what was held then; 0 where it is settled for good.
+       */
+      option: number;
+      /** Of that option. */
+      counters: CounterView[];
+    }
+  /** Nothing was changed. `counters` and `violated` are those of the last option. */
+  | ({ admitted: false; refusals: Refusal[] } & Refusal);
+
+/** Why one option was not taken. */
+export interface Refusal {
+  counters: CounterView[];
+  /** Of every enforced claim that does not fit. */
+  violated: CounterView[];
+}
 
 export interface Settlement {
   id: string;
@@ -67,13 +99,36 @@ export interface Settlement {
   /** Charged where no reservation of this id is known (the service was away, or lost it). */
   claims: LimitClaim[];
   record: UsageRecord;
+  /**
+   * Charged and recorded like any other, but a later settlement of this id that is not provisional
+   * replaces charge and record (once, within 24 h). A second provisional one is a duplicate.
+   */
+  provisional?: boolean;
 }
 
 export interface SettleResult {
   id: string;
-  /** true: this id was settled before; nothing was changed. */
+  /** true: this id was settled before, and not provisionally; nothing was changed. */
   duplicate: boolean;
   counters: CounterView[];
+  /** Where it was charged; for a duplicate, where its claims are counted now. Redis tells. */
+  charges?: Charge[];
+  /** The record of an expiry or of a provisional settlement that this one's stands for now. */
+  replaced?: UsageRecord;
+}
+
+/** One counter's part in a settlement. */
+export interface Charge {
+  counterId: string;
+  /** Index of the shard that the counter is in. */
+  shard: number;
+  limit: number;
+  /** Start of the window that it was charged in. */
+  startMs: number;
+  /** What was charged before and is replaced: the estimate of an expiry. */
+  replaced: number;
+  /** See CarryOver in window.ts; 0: nothing is carried over. */
+  carryPercent: number;
 }
 
 export interface RecordQuery {
@@ -95,7 +150,7 @@ export interface RecordPage {
 }
 
 export interface Store {
-  /** Reserves on every claim or on none, in one atomic step. */
+  /** Reserves on every claim of one option or on none, in one atomic step. */
   reserve(request: ReserveRequest): Promise<ReserveResult>;
   /** Settles each, once for ever (ids are remembered ≥ 24 h). Durable before it resolves. */
   settle(settlements: Settlement[]): Promise<SettleResult[]>;

@@ -51,6 +51,15 @@ const When = Type.Array(Type.Object({ predicate: Expression }, closed));
 const Mode = oneOf("enforce", "shadow");
 const FailureMode = oneOf("allow", "deny");
 
+/** What a limit in USD makes of a model without a price. */
+const UnknownModel = Type.Union(
+  [
+    oneOf("deny", "free"),
+    Type.Object({ priceAs: Type.String({ minLength: 1, maxLength: 253 }) }, closed),
+  ],
+  { errorMessage: '"deny" or "free" or {priceAs: model}' },
+);
+
 /** Kuadrant's own form of a reservation. */
 const ReservedAmount = Type.Object(
   {
@@ -133,6 +142,7 @@ const Spec = Type.Object(
     mode: Type.Optional(Mode),
     failureMode: Type.Optional(FailureMode),
     evaluationFailureMode: Type.Optional(FailureMode),
+    unknownModel: Type.Optional(UnknownModel),
   },
   closed,
 );

@@ -3,7 +3,7 @@ import type { CompiledExpression } from "../../cel/expression.ts";
 import type { Unit } from "../../ledger/store/store.ts";
 import type { Window } from "../../ledger/window.ts";
 import { compileField } from "../compile-field.ts";
-import type { PolicyProblem } from "../policy-set.ts";
+import type { PolicyProblem, UnknownModel } from "../policy-set.ts";
 import { checkSchema } from "../schema-check.ts";
 import type { FieldPath, SourceDocument } from "../source-document.ts";
 import type { LoadedObject, PolicyKind } from "./kind.ts";
@@ -39,6 +39,7 @@ export interface CompiledLimit {
   mode: "enforce" | "shadow";
   failureMode: "allow" | "deny";
   evaluationFailureMode: "allow" | "deny";
+  unknownModel: UnknownModel;
 }
 
 export interface TokenRateLimitPolicy {
@@ -145,6 +146,7 @@ class PolicyCompiler {
       mode: (text.mode ?? spec.mode ?? "enforce") as "enforce" | "shadow",
       failureMode: this.failureMode,
       evaluationFailureMode: (spec.evaluationFailureMode ?? "deny") as "allow" | "deny",
+      unknownModel: unknownModel(spec.unknownModel),
     };
   }
 
@@ -165,6 +167,11 @@ class PolicyCompiler {
       reserveTtl: ttl === undefined ? null : compile(ttl, "ttl", "duration"),
     };
   }
+}
+
+function unknownModel(text: SpecText["unknownModel"]): UnknownModel {
+  if (typeof text === "object") return { rule: "priceAs", model: text.priceAs };
+  return { rule: text === "free" ? "free" : "deny" };
 }
 
 function load(document: SourceDocument): LoadedObject<TokenRateLimitPolicy> {

@@ -70,7 +70,7 @@ function tokensOf(figures: Figures): TokenCounts {
 }
 
 /** Kinds of iteration that are the answer's own model at work. */
-const EXECUTED = new Set(["message", "compaction"]);
+const EXECUTED: ReadonlySet<unknown> = new Set(["message", "compaction"]);
 const FALLBACK = "fallback_message";
 
 function iterationsOf(usage: RawObject): RawObject[] {
@@ -80,7 +80,7 @@ function iterationsOf(usage: RawObject): RawObject[] {
 
 /** With a compaction the totals leave it out: then the sum of the iterations is what was used. */
 function executedIterations(usage: RawObject): TokenCounts | null {
-  const iterations = iterationsOf(usage).filter(({ type }) => EXECUTED.has(String(type)));
+  const iterations = iterationsOf(usage).filter(({ type }) => EXECUTED.has(type));
   if (!iterations.some(({ type }) => type === "compaction")) return null;
   const sum = noTokens();
   for (const iteration of iterations) {
@@ -96,7 +96,7 @@ function executedIterations(usage: RawObject): TokenCounts | null {
 function extraLines(usage: RawObject): Reading["extraLines"] {
   return iterationsOf(usage).flatMap((iteration) => {
     const { type, model } = iteration;
-    if (typeof model !== "string" || EXECUTED.has(String(type)) || type === FALLBACK) return [];
+    if (typeof model !== "string" || EXECUTED.has(type) || type === FALLBACK) return [];
     return [{ model, tokens: tokensOf(figuresOf(iteration)) }];
   });
 }

@@ -3,6 +3,10 @@ import type { Bench } from "../contract.ts";
 import { claim, reservation, settlement, startMs } from "./fixture.ts";
 
 const key = "default/free/tokens/alice";
+const carryingOver = (percent: number) => {
+  const day = { kind: "calendar", period: "day", timeZone: "UTC" } as const;
+  return { ...day, carryOver: { percent } };
+};
 
 export function admissionContract(bench: Bench): void {
   describe("admission", () => {
@@ -11,6 +15,7 @@ export function admissionContract(bench: Bench): void {
       const first = await store.reserve(reservation("a", [claim({ reserve: 60 })]));
       expect(first).toEqual({
         admitted: true,
+        option: 0,
         counters: [
           {
             key,
@@ -126,7 +131,8 @@ export function admissionContract(bench: Bench): void {
 
     test("a request with no claims is admitted and has a hold", async () => {
       const { store } = bench;
-      expect(await store.reserve(reservation("a", []))).toEqual({ admitted: true, counters: [] });
+      const result = await store.reserve(reservation("a", []));
+      expect(result).toEqual({ admitted: true, option: 0, counters: [] });
       bench.clock.advance(30_000);
       expect(await store.expire()).toEqual(["a"]);
     });
@@ -150,7 +156,12 @@ export function admissionContract(bench: Bench): void {
       ["reserve", { reserve: 0.5 }],
       ["limit", { limit: 2 ** 53 }],
       ["onExpiry", { onExpiry: Number.NaN }],
+      ["allowance", { allowance: -1 }],
+      ["below", { below: 1.5 }],
+      ["from", { from: -1 }],
       ["lengthMs", { window: { kind: "fixed", lengthMs: 0 } }],
+      ["percent", { window: carryingOver(0) }],
+      ["percent", { window: carryingOver(101) }],
       ["time zone", { window: { kind: "calendar", period: "day", timeZone: "Mars/Base" } }],
     ] as const)("bad input (%s) is refused and changes nothing", async (field, over) => {
       const { store } = bench;

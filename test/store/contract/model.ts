@@ -6,10 +6,12 @@ import type { Bench } from "../contract.ts";
 import { claim, recordIds, reservation, settlement, startMs, type TestClock } from "./fixture.ts";
 import { type ModelClaim, ReferenceModel } from "./reference-model.ts";
 
+const day = { kind: "calendar", period: "day", timeZone: "UTC" } as const;
 const limits: { key: string; limit: number; window: Window }[] = [
   { key: "fixed", limit: 50, window: { kind: "fixed", lengthMs: 10_000 } },
   { key: "sliding", limit: 70, window: { kind: "sliding", lengthMs: 7_000 } },
-  { key: "daily", limit: 300, window: { kind: "calendar", period: "day", timeZone: "UTC" } },
+  { key: "daily", limit: 300, window: day },
+  { key: "carried", limit: 150, window: { ...day, carryOver: { percent: 37 } } },
 ];
 
 const ids = fc.integer({ min: 0, max: 25 }).map((n) => `id${n}`);
@@ -21,13 +23,17 @@ const claims = fc.subarray(limits, { minLength: 1 }).chain((chosen) =>
           reserve: fc.integer({ min: 0, max: 40 }),
           onExpiry: fc.integer({ min: 0, max: 10 }),
           enforced: fc.integer({ min: 0, max: 4 }).map((n) => n > 0),
+          allowance: fc.oneof(fc.constant(0), fc.integer({ min: 0, max: 30 })),
+          below: fc.oneof(fc.constant(1_000), fc.integer({ min: 0, max: 150 })),
+          from: fc.oneof(fc.constant(0), fc.integer({ min: 0, max: 100 })),
         })
         .map((rest): ModelClaim => ({ ...limit, ...rest })),
     ),
   ),
 );
+const options = fc.array(claims, { minLength: 1, maxLength: 3 });
 const operation = fc.oneof(
-  { weight: 6, arbitrary: fc.record({ do: fc.constant("reserve" as const), id: ids, claims }) },
+  { weight: 6, arbitrary: fc.record({ do: fc.constant("reserve" as const), id: ids, options }) },
   {
     weight: 4,
     arbitrary: fc.record({
@@ -35,6 +41,7 @@ const operation = fc.oneof(
       id: ids,
       claims,
       spent: fc.integer({ min: 0, max: 60 }),
+      provisional: fc.boolean(),
     }),
   },
   { weight: 1, arbitrary: fc.record({ do: fc.constant("release" as const), id: ids }) },
@@ -80,10 +87,12 @@ async function compare(store: Store, clock: TestClock, operations: Operation[]):
   for (const step of operations) {
     await apply(step, store, model, clock, recorded);
     const views = await store.counters("", 10);
-    for (const { key, window } of limits) {
-      const seen = views.find((view) => view.key === key) ?? { used: 0, held: 0 };
+    for (const { key, limit, window } of limits) {
+      const expected = model.view(key, limit, window, clock.timeMs);
+      // A counter that counts nothing may not be there.
+      const seen = views.find((view) => view.key === key) ?? { ...expected, used: 0, held: 0 };
       const { used, held } = seen;
-      expect({ key, used, held }).toEqual({ key, ...model.view(key, window, clock.timeMs) });
+      expect({ key, limit: seen.limit, used, held }).toEqual({ key, ...expected });
     }
   }
   expect(new Set(await recordIds(store))).toEqual(recorded);
@@ -99,17 +108,19 @@ async function apply(
   const nowMs = clock.timeMs;
   switch (step.do) {
     case "reserve": {
-      const request = reservation(step.id, step.claims.map(claim), { holdMs });
-      const { admitted } = await store.reserve(request);
-      expect(admitted).toBe(model.reserve(step.id, step.claims, holdMs, nowMs));
+      const [first = [], ...rest] = step.options.map((option) => option.map(claim));
+      const request = reservation(step.id, first, { holdMs, alternatives: rest });
+      const result = await store.reserve(request);
+      const option = model.reserve(step.id, step.options, holdMs, nowMs);
+      expect(result.admitted ? result.option : null).toBe(option);
       return;
     }
     case "settle": {
-      const [result] = await store.settle([
-        settlement(step.id, step.spent, step.claims.map(claim)),
-      ]);
-      const duplicate = model.settle(step.id, step.spent, step.claims, nowMs);
-      expect(result).toMatchObject({ id: step.id, duplicate });
+      const { id, spent, claims: charged, provisional } = step;
+      const one = { ...settlement(id, spent, charged.map(claim)), provisional };
+      const [result] = await store.settle([one]);
+      const duplicate = model.settle(id, spent, charged, nowMs, provisional);
+      expect(result).toMatchObject({ id, duplicate });
       recorded.add(step.id);
       return;
     }

@@ -1,7 +1,7 @@
 /**
  * The simplest ledger that can be right: it keeps every charge and hold for ever, and counts anew
  * what is in view. Written apart from the real one, in BigInt, from the store's contract alone.
- * Windows: fixed, sliding, and calendar days of UTC.
+ * Windows: fixed, sliding, and calendar days of UTC, with carry-over.
  */
 import type { Window } from "../../../limitador-bridge/ledger/window.ts";
 
@@ -12,6 +12,15 @@ export interface ModelClaim {
   reserve: number;
   onExpiry: number;
   enforced: boolean;
+  allowance: number;
+  below: number;
+  from: number;
+}
+
+export interface ModelView {
+  limit: number;
+  used: number;
+  held: number;
 }
 
 interface Entry {
@@ -27,30 +36,53 @@ const dayMs = 86_400_000;
 
 export class ReferenceModel {
   readonly #entries: Entry[] = [];
-  readonly #state = new Map<string, "held" | "settled" | "expired">();
+  readonly #state = new Map<string, "held" | "settled" | "expired" | "provisional">();
+  readonly #options = new Map<string, number>();
   readonly #expiresAtMs = new Map<string, number>();
   readonly #fixedStarts = new Map<string, number>();
 
-  reserve(id: string, claims: ModelClaim[], holdMs: number, nowMs: number): boolean {
-    if (this.#state.has(id)) return true;
-    const blocked = claims.some((claim) => {
-      const { used, held } = this.view(claim.key, claim.window, nowMs);
-      const taken = used + held;
-      const fits = claim.reserve > 0 ? taken + claim.reserve <= claim.limit : taken < claim.limit;
-      return claim.enforced && !fits;
-    });
-    if (blocked) return false;
-    for (const claim of claims) this.#add(id, claim, nowMs, { used: 0, held: claim.reserve });
+  /** Number of the option that is held; null where none fits. */
+  reserve(id: string, options: ModelClaim[][], holdMs: number, nowMs: number): number | null {
+    const state = this.#state.get(id);
+    if (state !== undefined) {
+      const before = state === "settled" ? 0 : (this.#options.get(id) ?? 0);
+      return before < options.length ? before : 0;
+    }
+    const option = options.findIndex((claims) =>
+      claims.every((claim) => !claim.enforced || this.#fits(claim, nowMs)),
+    );
+    if (option < 0) return null;
+    for (const claim of options[option] ?? []) {
+      this.#add(id, claim, nowMs, { used: 0, held: claim.reserve });
+    }
     this.#state.set(id, "held");
+    this.#options.set(id, option);
     this.#expiresAtMs.set(id, nowMs + holdMs);
-    return true;
+    return option;
+  }
+
+  #fits({ key, limit, window, ...terms }: ModelClaim, nowMs: number): boolean {
+    const view = this.view(key, limit, window, nowMs);
+    const taken = view.used + view.held;
+    const after = taken + terms.reserve;
+    const withinLimit =
+      terms.reserve > 0
+        ? after <= view.limit || (taken < view.limit && after <= view.limit + terms.allowance)
+        : taken < view.limit;
+    return withinLimit && after < terms.below && taken >= terms.from;
   }
 
   /** True where the id was settled before. */
-  settle(id: string, spent: number, claims: ModelClaim[], nowMs: number): boolean {
+  settle(
+    id: string,
+    spent: number,
+    claims: ModelClaim[],
+    nowMs: number,
+    provisional: boolean,
+  ): boolean {
     const state = this.#state.get(id);
-    if (state === "settled") return true;
-    this.#state.set(id, "settled");
+    if (state === "settled" || (provisional && state === "provisional")) return true;
+    this.#state.set(id, provisional ? "provisional" : "settled");
     if (state === undefined) {
       for (const claim of claims) this.#add(id, claim, nowMs, { used: spent, held: 0 });
     }
@@ -61,6 +93,7 @@ export class ReferenceModel {
   release(id: string): void {
     if (this.#state.get(id) !== "held") return;
     this.#state.delete(id);
+    this.#options.delete(id);
     for (const entry of this.#entriesOf(id)) Object.assign(entry, { id: "", held: 0 });
   }
 
@@ -77,20 +110,34 @@ export class ReferenceModel {
     return over;
   }
 
-  view(key: string, window: Window, nowMs: number): { used: number; held: number } {
-    const of = (field: "used" | "held", bucketMs: number) =>
-      this.#entries
-        .filter((entry) => entry.key === key && entry.bucketMs === bucketMs)
-        .reduce((total, entry) => total + entry[field], 0);
+  view(key: string, limit: number, window: Window, nowMs: number): ModelView {
     const now = this.#bucket(key, window, nowMs);
-    if (window.kind !== "sliding") return { used: of("used", now), held: of("held", now) };
-    const weigh = (field: "used" | "held") => {
-      const length = BigInt(window.lengthMs);
-      const inView = length - BigInt(nowMs - now);
-      const product = BigInt(of(field, now - window.lengthMs)) * inView;
-      return of(field, now) + Number((product + length - 1n) / length);
-    };
-    return { used: weigh("used"), held: weigh("held") };
+    if (window.kind === "sliding") {
+      const weigh = (field: "used" | "held") => {
+        const length = BigInt(window.lengthMs);
+        const inView = length - BigInt(nowMs - now);
+        const product = BigInt(this.#sum(field, key, now - window.lengthMs)) * inView;
+        return this.#sum(field, key, now) + Number((product + length - 1n) / length);
+      };
+      return { limit, used: weigh("used"), held: weigh("held") };
+    }
+    const [used, held] = [this.#sum("used", key, now), this.#sum("held", key, now)];
+    return { limit: limit + this.#carried(key, limit, window, now), used, held };
+  }
+
+  #carried(key: string, limit: number, window: Window, bucketMs: number): number {
+    const percent = window.kind === "calendar" ? (window.carryOver?.percent ?? 0) : 0;
+    const before = bucketMs - dayMs;
+    const counted = this.#entries.some((one) => one.key === key && one.bucketMs === before);
+    if (percent === 0 || !counted) return 0;
+    const unused = limit - this.#sum("used", key, before) - this.#sum("held", key, before);
+    return Math.max(0, Math.floor((unused * percent) / 100));
+  }
+
+  #sum(field: "used" | "held", key: string, bucketMs: number): number {
+    return this.#entries
+      .filter((entry) => entry.key === key && entry.bucketMs === bucketMs)
+      .reduce((total, entry) => total + entry[field], 0);
   }
 
   #add(id: string, claim: ModelClaim, nowMs: number, counts: { used: number; held: number }) {

@@ -77,7 +77,7 @@ test("sums stay within 0 and 2^53 - 1", () => {
   const full = adjust(empty, 1000, { used: max, held: max });
   expect(adjust(full, 1000, { used: max, held: max })).toMatchObject({ used: max, held: max });
   expect(viewOf(full, 1000).remaining).toBe(0);
-  expect(fits(full, 1, 1000)).toBe(false);
+  expect(fits(full, { reserve: 1 }, 1000)).toBe(false);
   expect(adjust(empty, 1000, { used: -1, held: -1 })).toMatchObject({ used: 0, held: 0 });
 });
 
@@ -92,6 +92,40 @@ test("isOver: after the end, for sliding after two lengths", () => {
   ]);
 });
 
+describe("a counter that carries over", () => {
+  const day = { kind: "calendar", period: "day", timeZone: "UTC" } as const;
+  const daily: CounterSpec = { ...fixed, window: { ...day, carryOver: { percent: 50 } } };
+  const dayMs = 86_400_000;
+  const first = adjust(counterAt(undefined, daily, 0), 0, { used: 3, held: 1 });
+
+  test("is over a period later than others", () => {
+    expect([2 * dayMs - 1, 2 * dayMs].map((now) => isOver(first, now))).toEqual([false, true]);
+    const plain = counterAt(undefined, { ...daily, window: day }, 0);
+    expect([dayMs - 1, dayMs].map((now) => isOver(plain, now))).toEqual([false, true]);
+  });
+
+  test("leaves what was neither used nor held, also as that is corrected", () => {
+    const second = counterAt(first, daily, dayMs);
+    expect(second).toMatchObject({
+      ...{ used: 0, held: 0, previousUsed: 3, previousHeld: 1 },
+      ...{ previousStartMs: 0, previousLimit: 10 },
+    });
+    expect(viewOf(second, dayMs)).toMatchObject({ limit: 13, remaining: 13 });
+    const third = adjust(second, dayMs, { used: 12, held: 0 });
+    expect(fits(third, { reserve: 1 }, dayMs)).toBe(true);
+    expect(fits(third, { reserve: 2 }, dayMs)).toBe(false);
+  });
+
+  test("is corrected in the period before where that is in view", () => {
+    const late = adjust(counterAt(undefined, daily, dayMs), dayMs, { used: 3, held: 1 });
+    const next = counterAt(late, daily, 2 * dayMs);
+    const corrected = adjust(next, dayMs, { used: 5, held: -1 });
+    expect(corrected).toMatchObject({ used: 0, held: 0, previousUsed: 8, previousHeld: 0 });
+    expect(viewOf(corrected, 2 * dayMs).limit).toBe(11);
+    expect(adjust(next, 0, { used: 5, held: -1 })).toBe(next);
+  });
+});
+
 describe("resetsAt of a sliding window", () => {
   const at = (used: number, previousUsed: number, nowMs: number) => {
     const state = { ...counterAt(undefined, sliding, nowMs), used, previousUsed };
@@ -104,7 +138,7 @@ describe("resetsAt of a sliding window", () => {
     // 4 + 20 × left / 100 ≤ 8 from 20 ms before the end.
     expect(at(4, 20, 1020)).toBe(1080);
     const then = { ...counterAt(undefined, sliding, 1080), used: 4, previousUsed: 20 };
-    expect(fits(then, 0, 1080)).toBe(true);
+    expect(fits(then, { reserve: 0 }, 1080)).toBe(true);
   });
   test("is in the next bucket when this one is full", () => {
     // 16 × left / 100 ≤ 8 from the middle of the next bucket.

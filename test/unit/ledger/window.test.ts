@@ -2,13 +2,16 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import {
   assertWindow,
+  carryPercent,
   maxWindowMs,
   parseWindowTag,
+  percentOf,
   slidingShare,
   slidingTimeLeft,
   type Window,
   windowAt,
   windowTag,
+  withCarryOver,
 } from "../../../limitador-bridge/ledger/window.ts";
 
 const amount = fc.integer({ min: 0, max: Number.MAX_SAFE_INTEGER });
@@ -48,6 +51,38 @@ test("windows are at most 1096 days long", () => {
   expect(() => assertWindow({ kind: "fixed", lengthMs: maxWindowMs + 1 })).toThrow(
     "window lengthMs 94694400001: expected an integer from 1 to 94694400000",
   );
+});
+
+describe("carry-over", () => {
+  const month = { kind: "calendar", period: "month", timeZone: "UTC" } as const;
+
+  test("is no part of the tag", () => {
+    expect(windowTag({ ...month, carryOver: { percent: 50 } })).toBe("calendar:month:UTC");
+  });
+
+  test("is taken on and off, by calendar windows alone", () => {
+    const carrying = withCarryOver(month, 25);
+    expect(carrying).toEqual({ ...month, carryOver: { percent: 25 } });
+    expect([carryPercent(carrying), carryPercent(month)]).toEqual([25, 0]);
+    expect(withCarryOver(carrying, 0)).toEqual(month);
+    const fixed: Window = { kind: "fixed", lengthMs: 1 };
+    expect(withCarryOver(fixed, 25)).toBe(fixed);
+  });
+
+  test.each([0, 101, 1.5, -1, Number.NaN])("of %d percent is refused", (percent) => {
+    expect(() => assertWindow({ ...month, carryOver: { percent } })).toThrow(
+      `window carryOver percent ${percent}: expected an integer from 1 to 100`,
+    );
+  });
+
+  test("percentOf is exact and rounded down", () => {
+    fc.assert(
+      fc.property(amount, fc.integer({ min: 1, max: 100 }), (total, percent) => {
+        const exact = (BigInt(total) * BigInt(percent)) / 100n;
+        expect(BigInt(percentOf(total, percent))).toBe(exact);
+      }),
+    );
+  });
 });
 
 describe("slidingShare", () => {

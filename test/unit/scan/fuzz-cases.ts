@@ -64,9 +64,10 @@ function object(next: Random, depth: number, size: number): Record<string, unkno
 function write(next: Random, of: unknown): string {
   const space = () => pick(next, ["", "", "", " ", "\n\t"]);
   if (typeof of === "string") {
-    const escaped = (c: string) => `\\u${c.charCodeAt(0).toString(16).padStart(4, "0")}`;
+    const unit = (u: string) => `\\u${u.charCodeAt(0).toString(16).padStart(4, "0")}`;
+    const escaped = (character: string) => character.split("").map(unit).join("");
     const plain = JSON.stringify(of);
-    return next(3) > 0 ? plain : plain.replace(/[aé\ud83d\ude00x](?![^\\]*\\)/gu, escaped);
+    return next(3) > 0 ? plain : plain.replace(/[aé😀x](?![^\\]*\\)/gu, escaped);
   }
   if (Array.isArray(of)) return `[${space()}${of.map((v) => write(next, v)).join(`${space()},`)}]`;
   if (of === null || typeof of !== "object") return JSON.stringify(of);

@@ -90,6 +90,14 @@ export class ScanModule {
     return new Uint8Array(this.wasm.memory.buffer.slice(ptr, ptr + len));
   }
 
+  /** Grows the memory by a page, and writes bytes so that their last is the memory's last. */
+  writeAtEnd(bytes: Uint8Array): number {
+    this.wasm.memory.grow(1);
+    const at = this.memoryBytes() - bytes.length;
+    new Uint8Array(this.wasm.memory.buffer).set(bytes, at);
+    return at;
+  }
+
   /** Makes scanners for these pointers; returns their ids. */
   use(pointers: readonly Pointer[]): number[] {
     this.call("newPointers");

@@ -7,7 +7,7 @@ const event = (end: number, hadData = true): Call => ["event", end, hadData];
 /** The captured value of `{"a":1}` when its first byte is byte `at` of all data. */
 const one = (at = 0): Call => ["value", 0, "0", "1", at + 5, at + 6];
 
-const streams: [stream: string, told: Call[]][] = [
+const streams: [stream: string | Buffer, told: Call[]][] = [
   ["", []],
   ["\n\r\n\r", []],
   ["\ufeff\n\n", []],
@@ -36,6 +36,8 @@ const streams: [stream: string, told: Call[]][] = [
   [' data: {"a":1}\n\n', [event(16, false)]],
   ['data : {"a":1}\n\n', [event(16, false)]],
   ['\ufeff\ufeffdata: {"a":1}\n\n', [event(21, false)]],
+  [Buffer.from("\xef\n\n", "latin1"), [event(3, false)]],
+  [Buffer.from("\xef\xbbdata: x\n\n", "latin1"), [event(11, false)]],
   ['data: {"a":\ndata: 1}\n\n', [["value", 0, "0", "1", 6, 7], document, event(22)]],
   ['data\ndata:{"a":1}\n\n', [one(1), document, event(19)]],
   ['data: {"a":1}\n: x\ndata: {"a":1}\n\n', [one(), document, one(8), document, event(33)]],

@@ -12,13 +12,14 @@ import {
 
 const LIMIT_BYTES = 16_384;
 
+const nested: Pointer[] = [
+  ["", Kind.Value],
+  ["/u", Kind.Value],
+  ["/u/p", Kind.Value],
+  ["/u/d/*", Kind.Value],
+];
+
 function describeCaptures(scan: ScanModule): void {
-  const nested: Pointer[] = [
-    ["", Kind.Value],
-    ["/u", Kind.Value],
-    ["/u/p", Kind.Value],
-    ["/u/d/*", Kind.Value],
-  ];
   test("captures within each other, cut anywhere", () => {
     scan.use(nested);
     const document = bytesOf('{"u": {"p":11,"d":[{"x":1},"y"]} , "z":"é"}');
@@ -43,6 +44,33 @@ function describeCaptures(scan: ScanModule): void {
     }
   });
 
+  test("an open value is not told when the document fails", () => {
+    scan.use([["/a", Kind.Value]]);
+    expect(scan.run("json", [bytesOf('{"a":{"b":1'), bytesOf("]}")])).toEqual([
+      ["document", false],
+    ]);
+    expect(scan.run("json", [bytesOf('{"a":{"b":1')])).toEqual([["document", false]]);
+  });
+
+  test("what came before a failure was told", () => {
+    scan.use([["/a", Kind.Value]]);
+    const told = scan.run("json", [bytesOf('{"a":1,"b":x,"a":2}')]);
+    expect(told).toEqual([
+      ["value", 0, "0", "1", 5, 6],
+      ["document", false],
+    ]);
+  });
+
+  test("a top-level number is complete at the end of the input", () => {
+    scan.use([["", Kind.Value]]);
+    expect(scan.run("json", [bytesOf("1"), bytesOf("2")])).toEqual([
+      ["value", 0, "0", "12", 0, 2],
+      ["document", true],
+    ]);
+  });
+}
+
+function describeLimits(scan: ScanModule): void {
   test.each([64, 1000, 16_000, 40_000])("the limit of a capture, in chunks of %d", (size) => {
     scan.use([["/a", Kind.Value]]);
     const fits = `"${"x".repeat(LIMIT_BYTES - 2)}"`;
@@ -70,29 +98,13 @@ function describeCaptures(scan: ScanModule): void {
     ]);
   });
 
-  test("an open value is not told when the document fails", () => {
-    scan.use([["/a", Kind.Value]]);
-    expect(scan.run("json", [bytesOf('{"a":{"b":1'), bytesOf("]}")])).toEqual([
-      ["document", false],
-    ]);
-    expect(scan.run("json", [bytesOf('{"a":{"b":1')])).toEqual([["document", false]]);
-  });
-
-  test("what came before a failure was told", () => {
-    scan.use([["/a", Kind.Value]]);
-    const told = scan.run("json", [bytesOf('{"a":1,"b":x,"a":2}')]);
-    expect(told).toEqual([
-      ["value", 0, "0", "1", 5, 6],
-      ["document", false],
-    ]);
-  });
-
-  test("a top-level number is complete at the end of the input", () => {
-    scan.use([["", Kind.Value]]);
-    expect(scan.run("json", [bytesOf("1"), bytesOf("2")])).toEqual([
-      ["value", 0, "0", "12", 0, 2],
-      ["document", true],
-    ]);
+  test("a value that goes on when the one around it becomes too long", () => {
+    scan.use(nested);
+    const inner = `"${"0123456789".repeat(900)}"`;
+    const text = `{"u":{"a":"${"x".repeat(10_000)}","d":[${inner}]}}`;
+    const at = text.indexOf(inner);
+    const told = scan.run("json", pieces(bytesOf(text), 100));
+    expect(told[0]).toEqual(["value", 3, '"', inner, at, at + inner.length]);
   });
 }
 
@@ -138,7 +150,7 @@ function describeBase64(scan: ScanModule): void {
   const broken: [name: string, encoded: string, documents: boolean[]][] = [
     ["empty", "", [true]],
     ["a character that is not base64", "eyJh!", [false, true]],
-    ["padding in the middle", "e30=e30=", [true, false, true]],
+    ["more after the padding", "e30=g", [true, false, true]],
     ["not JSON", "YWJj", [false, true]],
     ["cut off", Buffer.from('{"usage":{').toString("base64"), [false, true]],
   ];
@@ -177,15 +189,47 @@ function describeSizes(scan: ScanModule): void {
     ]);
   });
 
+  test("nothing after a chunk is read, where memory ends with it", () => {
+    scan.use([["/t", Kind.Text]]);
+    const document = bytesOf(`{"t":"${"x".repeat(50)}`);
+    for (let length = 1; length <= document.length; length++) {
+      const at = scan.writeAtEnd(document.subarray(0, length));
+      for (const scanner of ["json", "sse", "frames"]) {
+        scan.call(`${scanner}Reset`);
+        scan.call(`${scanner}Push`, at, length);
+      }
+    }
+    scan.calls = [];
+    scan.call("jsonReset");
+    scan.call("jsonPush", scan.writeAtEnd(document), document.length);
+    expect(scan.calls).toEqual([["text", 0, 50]]);
+  });
+
   test.each(["[", '{"a":'])("100,000 × %s", (open) => {
     scan.use([["/a/a", Kind.Value]]);
     expect(scan.run("json", [bytesOf(open.repeat(100_000))])).toEqual([["document", false]]);
+    expect(scan.call("jsonTooDeep")).toBe(1);
+    scan.call("jsonReset");
+    expect(scan.call("jsonTooDeep")).toBe(0);
+  });
+
+  test("scanners let go in the middle of a value leave no memory behind", () => {
+    const begin = bytesOf(`{"a":"${"x".repeat(16_000)}`);
+    const abandon = () => {
+      scan.use([["/a", Kind.Value]]);
+      scan.call("jsonPush", scan.write(begin), begin.length);
+    };
+    for (let i = 0; i < 50; i++) abandon();
+    const before = scan.memoryBytes();
+    for (let i = 0; i < 2_000; i++) abandon();
+    expect(scan.memoryBytes()).toBe(before);
   });
 }
 
 export function describeValues(scan: ScanModule): void {
   describe("captured values", () => {
     describeCaptures(scan);
+    describeLimits(scan);
     describeBase64(scan);
     describeSizes(scan);
   });

@@ -1,7 +1,10 @@
 import { describe, expect, test } from "vitest";
 import { bytesOf, type ScanModule } from "./scan-module.ts";
 
-const text = (scan: ScanModule) => Buffer.from(scan.written()).toString("utf8");
+/** What was written; throws where it is not UTF-8. */
+function text(scan: ScanModule): string {
+  return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(scan.written());
+}
 
 const strings = [
   "",

@@ -333,12 +333,18 @@ describe("GET /openapi.json", () => {
       "get /metrics",
       "get /openapi.json",
       "get /readyz",
+      "get /v1/budgets",
+      "get /v1/budgets/{team}",
+      "get /v1/budgets/{team}/grants",
       "get /v1/filter-config",
       "get /v1/limits",
       "get /v1/policies",
       "get /v1/prices",
+      "get /v1/spend",
       "get /v1/usage",
       "post /v1/admit",
+      "post /v1/budgets/{team}/grants",
+      "post /v1/estimate",
       "post /v1/settle",
     ]);
     const { admit } = { admit: document.paths["/v1/admit"].post };

@@ -1,3 +1,4 @@
+import { resolve } from "node:path";
 import { describe, expect, test } from "vitest";
 import { ConfigError, readConfig } from "../../../limitador-bridge/config.ts";
 
@@ -17,9 +18,15 @@ describe("readConfig", () => {
       apiPort: 8080,
       store: "embedded:./data",
       policies: "policies/examples/two-tier",
+      prices: resolve("policies/prices"),
       apiToken: null,
       holdMs: 600_000,
-      admitTimeoutMs: 200,
+      admitTimeoutMs: 1000,
+      journal: "./data/journal-8080",
+      state: "data/state",
+      storeTimeoutMs: 40,
+      reconcileIntervalMs: 900_000,
+      prometheusUrl: null,
       logLevel: "info",
     });
   });
@@ -30,9 +37,14 @@ describe("readConfig", () => {
         HOST: "0.0.0.0",
         API_PORT: "0",
         STORE: "memory:",
+        PRICES: "./prices",
         API_TOKEN: "abc.DEF-1=",
         HOLD_MS: "1000",
         ADMIT_TIMEOUT_MS: "50",
+        JOURNAL: "/var/lib/tollgate",
+        STORE_TIMEOUT_MS: "20",
+        RECONCILE_INTERVAL: "0",
+        PROMETHEUS_URL: "http://prometheus:9090",
         LOG_LEVEL: "warn",
       }),
     ).toEqual({
@@ -40,18 +52,35 @@ describe("readConfig", () => {
       apiPort: 0,
       store: "memory:",
       policies: "policies/examples/two-tier",
+      prices: "./prices",
       apiToken: "abc.DEF-1=",
       holdMs: 1000,
       admitTimeoutMs: 50,
+      journal: "/var/lib/tollgate",
+      state: null,
+      storeTimeoutMs: 20,
+      reconcileIntervalMs: 0,
+      prometheusUrl: "http://prometheus:9090",
       logLevel: "warn",
     });
     expect(read({ API_TOKEN_FILE: "/run/token" }).apiToken).toBe("from-file");
+    expect(read({ API_PORT: "8081" }).journal).toBe("./data/journal-8081");
+    expect(read({ RECONCILE_INTERVAL: "90s" }).reconcileIntervalMs).toBe(90_000);
+    expect(read({ RECONCILE_INTERVAL: "24h" }).reconcileIntervalMs).toBe(86_400_000);
   });
 
   test.each([
     [{ POLICIES: "" }, "POLICIES: not set; expected a folder with policy files"],
     [{ API_PORT: "http" }, 'API_PORT: expected a whole number from 0 to 65535, got "http"'],
     [{ API_PORT: "65536" }, 'API_PORT: expected a whole number from 0 to 65535, got "65536"'],
+    [
+      { RECONCILE_INTERVAL: "25h" },
+      'RECONCILE_INTERVAL: expected 0 or e.g. 30s, 15m, 1h up to 24h, got "25h"',
+    ],
+    [
+      { PROMETHEUS_URL: "prometheus:9090" },
+      'PROMETHEUS_URL: expected http://host[:port] or https://…, got "prometheus:9090"',
+    ],
     [{ HOLD_MS: "-1" }, 'HOLD_MS: expected a whole number from 1000 to 86400000, got "-1"'],
     [
       { ADMIT_TIMEOUT_MS: "1e3" },

@@ -4,10 +4,13 @@ import { createDenialRecords } from "../../../limitador-bridge/admission/denial-
 import { createLogThrottle } from "../../../limitador-bridge/admission/log-throttle.ts";
 import type { Prices } from "../../../limitador-bridge/admission/ports.ts";
 import { buildApp, type Parts } from "../../../limitador-bridge/app.ts";
+import { BudgetIndex } from "../../../limitador-bridge/budget/budget-index.ts";
+import { GrantBook } from "../../../limitador-bridge/budget/grants.ts";
 import type { AdmitRequest, SettlementRecord } from "../../../limitador-bridge/contract/filter.ts";
 import { MemoryStore } from "../../../limitador-bridge/ledger/store/memory.ts";
 import type { Store } from "../../../limitador-bridge/ledger/store/store.ts";
 import { createMetrics } from "../../../limitador-bridge/metrics.ts";
+import { MemoryNotes } from "../../../limitador-bridge/notes/memory-notes.ts";
 import { counterKey } from "../../../limitador-bridge/policy/counter-key.ts";
 import type {
   EvaluationError,
@@ -47,12 +50,13 @@ export function policySet(limits: Partial<MatchedLimit>[], errors: EvaluationErr
     failureMode: "allow",
     needs: { headers: ["x-user"], properties: [], metadata: [], bodyPointers: ["/user"] },
     totalTokensPointers: ["/meter/tokens"],
+    budgets: new BudgetIndex([]),
     predicateEvaluations: 0,
     match: (context) => ({
       limits: limits.map((limit, index) => ({
         policy: "default/llm",
         limit: "free",
-        key: counterKey("default/llm", "free", `rate-${index}`, [
+        key: counterKey("default/llm", "free", `total/rate-${index}`, [
           String(header(context, "x-user")),
         ]),
         unit: "total",
@@ -92,6 +96,7 @@ export const prices: Prices = {
       ? { costNanoUsd: 0, priced: false }
       : { costNanoUsd: tokens.inputText + 2 * tokens.outputText, priced: true },
   maxOutputTokens: (model) => (model === "gpt-4o-mini" ? 50 : null),
+  priceOf: (model) => (model === "mystery" ? null : { provider: null }),
   describe: () => ({ source: "test", version: "1" }),
 };
 
@@ -188,6 +193,10 @@ export function createService(options: ServiceOptions = {}): Service {
     log,
     throttle: createLogThrottle(() => clock.nowMs),
     denialRecords: createDenialRecords(store, metrics, log),
+    grants: new GrantBook(new MemoryNotes(() => clock.nowMs)),
+    audit: { append: async () => {} },
+    onBudgetAlert: () => {},
+    onCharged: () => {},
     holdMs: 600_000,
     apiToken: null,
     admitTimeoutMs: 200,

@@ -132,26 +132,87 @@ describe("free of charge", () => {
 
 describe("truncation after every event", () => {
   const words = "The quick brown fox jumps over the lazy dog and runs away. ".split(" ");
-  const text = (at: number) => ({
-    type: "content_block_delta",
-    delta: { type: "text_delta", text: ` ${words[at % words.length]}` },
-  });
-  const events = [
-    {
-      type: "message_start",
-      message: { model: "claude", usage: { input_tokens: 20, output_tokens: 1 } },
-    },
-    ...Array.from({ length: 60 }, (_, at) => text(at)),
-    { type: "message_delta", delta: { stop_reason: "end_turn" }, usage: { output_tokens: 60 } },
-  ];
+  const texts = Array.from({ length: 60 }, (_, at) => ` ${words[at % words.length]}`);
+  const asked = { model: "m", messages: [{ role: "user", content: "x".repeat(100) }] };
+  const gemini = "/v1beta/models/gemini-2.5-flash:streamGenerateContent";
 
-  test("estimated, above zero, and never far over the full answer", () => {
+  /** 20 tokens in and 60 out, whatever the API. */
+  const apis: Record<string, { path: string; events: object[] }> = {
+    anthropic: {
+      path: MESSAGES,
+      events: [
+        {
+          type: "message_start",
+          message: { model: "claude", usage: { input_tokens: 20, output_tokens: 1 } },
+        },
+        ...texts.map((text) => ({
+          type: "content_block_delta",
+          delta: { type: "text_delta", text },
+        })),
+        { type: "message_delta", delta: { stop_reason: "end_turn" }, usage: { output_tokens: 60 } },
+      ],
+    },
+    "openai chat": {
+      path: CHAT,
+      events: [
+        ...texts.map((content) => ({
+          object: "chat.completion.chunk",
+          choices: [{ index: 0, delta: { content } }],
+          usage: null,
+        })),
+        {
+          choices: [],
+          usage: { prompt_tokens: 20, completion_tokens: 60, total_tokens: 80 },
+        },
+      ],
+    },
+    "usage in every chunk": {
+      path: CHAT,
+      events: texts.map((content, at) => ({
+        choices: [{ index: 0, delta: { content }, finish_reason: at === 59 ? "stop" : null }],
+        usage: { prompt_tokens: 20, completion_tokens: at + 1, total_tokens: 21 + at },
+      })),
+    },
+    "openai responses": {
+      path: "/v1/responses",
+      events: [
+        { type: "response.created", response: { id: "r", status: "in_progress", usage: null } },
+        ...texts.map((delta) => ({ type: "response.output_text.delta", delta })),
+        {
+          type: "response.completed",
+          response: { status: "completed", usage: { input_tokens: 20, output_tokens: 60 } },
+        },
+      ],
+    },
+    gemini: {
+      path: gemini,
+      events: texts.map((text, at) => ({
+        candidates: [
+          { content: { parts: [{ text }] }, ...(at === 59 ? { finishReason: "STOP" } : {}) },
+        ],
+        usageMetadata: {
+          promptTokenCount: 20,
+          candidatesTokenCount: at + 1,
+          totalTokenCount: at + 21,
+        },
+      })),
+    },
+  };
+
+  test.each(Object.entries(apis))("%s: estimated, above zero, never far over", (_, given) => {
+    const { path, events } = given;
+    const total = (kept: number) => {
+      const outcome = kept === events.length ? "ok" : "client_disconnect";
+      const sent = streamed(events.slice(0, kept), { path, request: asked, outcome });
+      const usage = interpret(sent);
+      return { source: usage.source, total: inputTotal(usage.tokens) + outputTotal(usage.tokens) };
+    };
+    expect(total(events.length)).toEqual({ source: "reported", total: 80 });
     for (let kept = 1; kept < events.length; kept++) {
-      const usage = interpret(streamed(events.slice(0, kept), { path: MESSAGES }));
-      const total = inputTotal(usage.tokens) + outputTotal(usage.tokens);
-      expect(usage.source).toBe("estimated");
-      expect(total).toBeGreaterThan(0);
-      expect(total).toBeLessThanOrEqual(80 * 1.25);
+      const cut = total(kept);
+      expect(cut.source).toBe("estimated");
+      expect(cut.total).toBeGreaterThan(0);
+      expect(cut.total).toBeLessThanOrEqual(80 * 1.25);
     }
   });
 });

@@ -3,9 +3,11 @@
  * that the order of keys is the order of time.
  *
  *   key                            value
- *   c!<counter id>                 [limit, startMs, endMs, used, held, previousUsed, previousHeld]
- *   e!<id>                         what became of a hold: settled, or expired with the hold
- *   h!<id>                         a hold: expiresAtMs, claims, expiryRecord
+ *   c!<counter id>                 [limit, startMs, endMs, used, held, previousUsed, previousHeld],
+ *                                  and where it carries over: previousStartMs, previousLimit, percent
+ *   e!<id>                         what became of a hold: settled, or expired or provisional with
+ *                                  the hold
+ *   h!<id>                         a hold: expiresAtMs, option (not 0), claims, expiryRecord
  *   m!format                       "1", the version of this layout
  *   p!<atMs>!<id>                  empty; which e! rows to forget when
  *   q!<request id>!<timeMs>!<id>   empty; finds records by request id
@@ -14,6 +16,7 @@
 import type { UsageRecord } from "../../../contract/usage-record.ts";
 import type { Ended, HeldClaim, Hold } from "../../book.ts";
 import { type CounterState, parseCounterId } from "../../counter.ts";
+import { carryPercent, withCarryOver } from "../../window.ts";
 import { positionOf, type RecordPosition, timeKey } from "../record-query.ts";
 import { StoreError } from "../store-error.ts";
 
@@ -45,40 +48,49 @@ export function recordKeys(record: UsageRecord): { row: string; index: string | 
 
 export function encodeCounter(state: CounterState): string {
   const { limit, startMs, endMs, used, held, previousUsed, previousHeld } = state;
-  return JSON.stringify([limit, startMs, endMs, used, held, previousUsed, previousHeld]);
+  const { previousStartMs, previousLimit, window } = state;
+  const percent = carryPercent(window);
+  const carry = percent > 0 || previousStartMs > 0 ? [previousStartMs, previousLimit, percent] : [];
+  const numbers = [limit, startMs, endMs, used, held, previousUsed, previousHeld, ...carry];
+  return JSON.stringify(numbers);
 }
 
 /** @throws StoreError corrupt, naming the key. */
 export function decodeCounter(key: string, value: string): CounterState {
   return decode(key, () => {
     const numbers: unknown = JSON.parse(value);
-    if (!Array.isArray(numbers) || numbers.length !== 7 || !numbers.every(isCount)) {
-      throw new TypeError("expected seven integers");
-    }
+    const fits = Array.isArray(numbers) && (numbers.length === 7 || numbers.length === 10);
+    if (!fits || !numbers.every(isCount)) throw new TypeError("expected seven or ten integers");
     const [limit, startMs, endMs, used, held, previousUsed, previousHeld] = numbers as Seven;
-    const spec = parseCounterId(key.slice(2));
-    return { ...spec, limit, startMs, endMs, used, held, previousUsed, previousHeld };
+    const [previousStartMs = 0, previousLimit = 0, percent = 0] = numbers.slice(7);
+    const { window, ...names } = parseCounterId(key.slice(2));
+    return {
+      ...{ ...names, window: withCarryOver(window, percent), limit, startMs, endMs, used, held },
+      ...{ previousUsed, previousHeld, previousStartMs, previousLimit },
+    };
   });
 }
 type Seven = [number, number, number, number, number, number, number];
 
-/** A hold as it stands in a row: a claim as [counter id, limit, startMs, reserve, onExpiry]. */
+/**
+ * A hold as it stands in a row: a claim as [counter id, limit, startMs, reserve, onExpiry], and
+ * the percentage where it carries over.
+ */
 interface HoldRow {
   expiresAtMs: number;
-  claims: [string, number, number, number, number][];
+  option?: number;
+  claims: [string, ...number[]][];
   expiryRecord: UsageRecord;
 }
 
-function holdRow({ expiresAtMs, claims, expiryRecord }: Hold): HoldRow {
+function holdRow({ expiresAtMs, option, claims, expiryRecord }: Hold): HoldRow {
   return {
     expiresAtMs,
-    claims: claims.map((claim) => [
-      claim.counterId,
-      claim.limit,
-      claim.startMs,
-      claim.reserve,
-      claim.onExpiry,
-    ]),
+    ...(option > 0 ? { option } : {}),
+    claims: claims.map(({ counterId, limit, startMs, reserve, onExpiry, window }) => {
+      const percent = carryPercent(window);
+      return [counterId, limit, startMs, reserve, onExpiry, ...(percent > 0 ? [percent] : [])];
+    }),
     expiryRecord,
   };
 }
@@ -93,15 +105,22 @@ export function decodeHold(key: string, value: string): Hold {
 }
 
 function readHold(id: string, row: HoldRow): Hold {
-  if (!isCount(row.expiresAtMs)) throw new TypeError("expected expiresAtMs");
+  const { expiresAtMs, option = 0, expiryRecord } = row;
+  if (!isCount(expiresAtMs)) throw new TypeError("expected expiresAtMs");
+  if (!isCount(option)) throw new TypeError("expected option");
   const claims = row.claims.map(([counterId, ...numbers]): HeldClaim => {
-    if (numbers.length !== 4 || !numbers.every(isCount)) throw new TypeError("expected a claim");
-    const [limit, startMs, reserve, onExpiry] = numbers;
-    return { counterId, ...parseCounterId(counterId), limit, startMs, reserve, onExpiry };
+    const [limit, startMs, reserve, onExpiry, percent = 0] = numbers as Five;
+    if (![4, 5].includes(numbers.length) || !numbers.every(isCount)) {
+      throw new TypeError("expected a claim");
+    }
+    const { window, ...names } = parseCounterId(counterId);
+    const claimed = { counterId, ...names, window: withCarryOver(window, percent) };
+    return { ...claimed, limit, startMs, reserve, onExpiry };
   });
-  positionOf(row.expiryRecord);
-  return { id, expiresAtMs: row.expiresAtMs, claims, expiryRecord: row.expiryRecord };
+  positionOf(expiryRecord);
+  return { id, expiresAtMs, option, claims, expiryRecord };
 }
+type Five = [number, number, number, number, number?];
 
 export function encodeEnded(ended: Ended): string {
   const { state, atMs } = ended;
@@ -120,7 +139,9 @@ export function decodeEnded(key: string, value: string): Ended {
     };
     if (!isCount(atMs)) throw new TypeError("expected atMs");
     if (state === "settled") return { state, atMs };
-    if (state !== "expired") throw new TypeError("expected settled or expired");
+    if (state !== "expired" && state !== "provisional") {
+      throw new TypeError("expected settled, expired or provisional");
+    }
     return { state, atMs, hold: readHold(key.slice(2), hold) };
   });
 }

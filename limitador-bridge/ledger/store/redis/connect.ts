@@ -1,4 +1,10 @@
-/** Makes the ioredis client for a url; it connects by itself, and again when it is cut off. */
+/**
+ * Makes the ioredis client for a url; it connects by itself, and again when it is cut off.
+ *
+ * Without ioredis's autopipelining: that sends nothing before the last pipeline is answered as a
+ * whole, so that this process and Redis work in turns. On a cluster a pipeline that meets a moved
+ * slot would be sent again as a whole.
+ */
 import { Cluster, Redis } from "ioredis";
 import type { RedisUrl } from "./redis-url.ts";
 
@@ -18,7 +24,6 @@ export function connect(url: RedisUrl, timeoutMs: number): Redis | Cluster {
         ...common,
         ...first,
         db: url.db,
-        enableAutoPipelining: true,
         retryStrategy: retryDelayMs,
       });
     case "sentinel":
@@ -27,7 +32,6 @@ export function connect(url: RedisUrl, timeoutMs: number): Redis | Cluster {
         sentinels: url.addresses,
         name: url.masterName ?? "",
         db: url.db,
-        enableAutoPipelining: true,
         retryStrategy: retryDelayMs,
         sentinelRetryStrategy: retryDelayMs,
         ...(url.tls ? { enableTLSForSentinelMode: true, sentinelTLS: {} } : {}),
@@ -35,8 +39,6 @@ export function connect(url: RedisUrl, timeoutMs: number): Redis | Cluster {
     case "cluster":
       return new Cluster(url.addresses, {
         redisOptions: common,
-        // A pipeline that meets a moved slot is sent again as a whole: single commands are not.
-        enableAutoPipelining: false,
         clusterRetryStrategy: retryDelayMs,
         retryDelayOnTryAgain: 20,
         retryDelayOnFailover: 50,

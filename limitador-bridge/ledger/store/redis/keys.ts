@@ -3,8 +3,10 @@
  * script may touch them; P stands for `<prefix>:{<tag>}:`.
  *
  *   P m               string   version of this layout and number of shards, "1/64"
- *   P c:<counter id>  hash     l limit, s start, e end, u used, h held, and for sliding windows
- *                              p used and q held of the bucket before; goes with its window
+ *   P c:<counter id>  hash     l limit, s start, e end, u used, h held; for windows whose last
+ *                              one matters p used and q held of that; where it is carried over
+ *                              also c "<start, limit of the last> <percent> <when it is over>";
+ *                              goes with its window
  *   P n               zset     counter ids in their order (all scores 0)
  *   P o               zset     counter ids by the time when they are over
  *   P h:<id>          string   a hold, as lua/prelude.ts packs it
@@ -13,6 +15,7 @@
  *   P r               zset     positions of records, `<time>!<id>`, in their order (all scores 0)
  *   P r:<position>    string   a usage record, JSON
  *   P q:<request id>  zset     positions of the records of one request (all scores 0)
+ *   P b:…, P k…                of reconciliation, see reconcile/redis-scripts.ts
  */
 import type { RecordPosition } from "../record-query.ts";
 

@@ -19,6 +19,8 @@ export interface LinkOptions {
   timeoutMs: number;
   /** Told what ioredis reports of connections. */
   onWarning?: (message: string) => void;
+  /** Told when a connection is cut off: what comes after may be another Redis. */
+  onCutOff?: () => void;
 }
 
 const retryEveryMs = 20;
@@ -28,6 +30,7 @@ export class Link {
   readonly #client: Redis | Cluster;
   readonly #timeoutMs: number;
   readonly #replicas: ReplicaWait;
+  #isCorked = false;
 
   constructor(url: RedisUrl, options: LinkOptions) {
     this.#timeoutMs = options.timeoutMs;
@@ -35,6 +38,7 @@ export class Link {
     this.isCluster = this.#client instanceof Cluster;
     const warn = (message: string) => options.onWarning?.(message);
     this.#client.on("error", (error: Error) => warn(`redis: ${error.message}`));
+    for (const event of ["close", "-node"]) this.#client.on(event, () => options.onCutOff?.());
     this.#replicas = new ReplicaWait(url.waitReplicas, warn);
   }
 
@@ -55,12 +59,27 @@ export class Link {
   }
 
   async #evaluate(script: Script, keys: string[], args: string[]): Promise<unknown> {
+    this.#writeTogether();
     try {
       return await this.#client.evalsha(script.sha, keys.length, ...keys, ...args);
     } catch (error) {
       if (!(error instanceof Error) || !error.message.startsWith("NOSCRIPT")) throw error;
       return this.#client.eval(script.lua, keys.length, ...keys, ...args);
     }
+  }
+
+  /** One system call writes all that is sent in one turn of the event loop. */
+  #writeTogether(): void {
+    if (this.#isCorked || this.#client instanceof Cluster) return;
+    // null until the first connection.
+    const stream = this.#client.stream as Redis["stream"] | null;
+    if (stream === null || stream === undefined) return;
+    this.#isCorked = true;
+    stream.cork();
+    setImmediate(() => {
+      this.#isCorked = false;
+      stream.uncork();
+    });
   }
 
   /** Members of a lex zset between two bounds, the last first. */

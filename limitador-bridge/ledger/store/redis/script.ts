@@ -15,7 +15,8 @@ export interface Script {
   sha: string;
 }
 
-function script(name: string, lua: string): Script {
+/** A script with its SHA-1. */
+export function script(name: string, lua: string): Script {
   return { name, lua, sha: createHash("sha1").update(lua).digest("hex") };
 }
 

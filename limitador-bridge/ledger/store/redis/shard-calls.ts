@@ -1,20 +1,19 @@
 /** One script call on one shard each: arguments in, typed answers out. */
 import type { UsageRecord } from "../../../contract/usage-record.ts";
 import { endedTtlMs } from "../../book.ts";
-import { fits, parseCounterId } from "../../counter.ts";
+import type { DistinctClaims } from "../../claims.ts";
+import { fits, viewOf } from "../../counter.ts";
 import { positionOf } from "../record-query.ts";
-import type { CounterView, LimitClaim, Settlement } from "../store.ts";
-import { claimArgs, toldNumbers, toldState, toldView } from "./claim-args.ts";
+import type { Charge, CounterView, LimitClaim, Settlement } from "../store.ts";
+import { claimArg, toldState, toldView } from "./claim-args.ts";
 import type { Link } from "./link.ts";
 import { scripts } from "./script.ts";
 import type { ServerClock } from "./server-clock.ts";
 import type { Shard } from "./shards.ts";
 
-/** Claims of one shard by counter id. */
-export type ShardClaims = Map<string, LimitClaim>;
-
 const expireBatch = 100;
 const pruneBatch = 500;
+const onlyAsk = { holdMs: 0, record: null, otherShards: [], option: 0 };
 
 export interface HoldArgs {
   holdMs: number;
@@ -22,23 +21,35 @@ export interface HoldArgs {
   record: UsageRecord | null;
   /** Indexes of the shards with further claims, for lookup. */
   otherShards: number[];
+  /** Number of the first of the options given. */
+  option: number;
 }
+
+/** By counter id. */
+export type Views = Map<string, CounterView>;
 
 export interface Reserved {
   verdict: "denied" | "held" | "known";
-  /** By counter id. */
-  counters: Map<string, CounterView>;
-  violated: CounterView[];
+  /** Which is held, now or before. */
+  option: number;
+  /** Of the option that is held now; else of all, in their order. */
+  answers: Answer[];
+}
+
+export interface Answer {
+  counters: Views;
+  violated: Views;
 }
 
 export interface SettledPart {
   duplicate: boolean;
-  /** By counter id. */
-  counters: Map<string, CounterView>;
+  counters: Views;
+  charges: Charge[];
 }
 
 export interface Known {
-  state: "unknown" | "held" | "expired" | "settled";
+  /** ended: what it was charged may be corrected. */
+  state: "unknown" | "held" | "ended" | "settled";
   otherShards: number[];
 }
 
@@ -54,43 +65,40 @@ export class ShardCalls {
   }
 
   /**
-   * Holds the claims of one shard.
+   * Holds the claims in one shard of the first option that fits.
    * @param hold null: changes nothing, only says what would be
    */
   async reserve(
     { keys }: Shard,
     id: string,
-    claims: ShardClaims,
+    options: DistinctClaims[],
     hold: HoldArgs | null,
   ): Promise<Reserved> {
-    const { holdMs, record, otherShards } = hold ?? { holdMs: 0, record: null, otherShards: [] };
+    const { holdMs, record, otherShards, option } = hold ?? onlyAsk;
     const fixedKeys = [keys.hold(id), keys.ended(id), keys.expiries, keys.names, keys.overs];
+    const claims = options.flatMap((one) => [...one]);
+    const sizes = options.map(({ size }) => size).join(" ");
     const reply = await this.#withClaims(
       scripts.reserve,
-      [...fixedKeys, ...[...claims.keys()].map(keys.counter)],
-      [id, String(holdMs), ...recordArgs(record), otherShards.join(",")],
+      [...fixedKeys, ...claims.map(([counterId]) => keys.counter(counterId))],
+      [id, String(holdMs), ...recordArgs(record), otherShards.join(","), String(option), sizes],
       claims,
     );
-    const [code, nowMs] = reply.map(Number) as [number, number];
+    const [code, taken] = [Number(reply[0]), Number(reply[2])];
     const verdict = (["denied", "held", "known"] as const)[code] ?? "denied";
-    const counters = toldClaims(claims, reply, nowMs);
-    const violated: CounterView[] = [];
-    [...claims].forEach(([counterId, claim], index) => {
-      const { state, timeMs } = toldState(claim, toldAt(reply, 2 + index * toldNumbers), nowMs);
-      const over = claim.enforced && !fits(state, claim.reserve, timeMs);
-      if (verdict === "denied" && over) violated.push(counters.get(counterId) as CounterView);
-    });
-    return { verdict, counters, violated };
+    const told = verdict === "held" ? options.slice(taken - option, taken - option + 1) : options;
+    return { verdict, option: taken, answers: toldOptions(told, reply, verdict === "denied") };
   }
 
-  /** @param withRecord the record is kept in this shard */
+  /** @param home the record is kept in this shard, and these other shards are charged */
   async settle(
-    { keys }: Shard,
+    { keys, index }: Shard,
     settlement: Settlement,
-    claims: ShardClaims,
-    withRecord: boolean,
+    claims: DistinctClaims,
+    home: { otherShards: number[] } | null,
   ): Promise<SettledPart> {
-    const { id, amounts, record } = settlement;
+    const { id, amounts, record, provisional } = settlement;
+    const withRecord = home !== null;
     const recordKey = withRecord ? keys.record(positionOf(record)) : keys.records;
     const requestKey =
       withRecord && record.requestId ? keys.request(record.requestId) : keys.records;
@@ -101,15 +109,20 @@ export class ShardCalls {
       [...fixedKeys, keys.records, recordKey, requestKey, ...[...claims.keys()].map(keys.counter)],
       [
         ...[id, keys.prefix],
-        ...[total, input, output, requests, usd].map(String),
+        `${total} ${input} ${output} ${requests} ${usd}`,
         ...recordArgs(withRecord ? record : null),
         ...[this.#recordRetentionMs, endedTtlMs].map(String),
+        ...[provisional === true ? "1" : "", home?.otherShards.join(",") ?? ""],
       ],
-      claims,
+      [...claims],
     );
-    const [code, nowMs] = reply.map(Number) as [number, number];
-    if (code === 0) return { duplicate: false, counters: toldCounters(reply, 2, nowMs) };
-    return { duplicate: code === 2, counters: toldClaims(claims, reply, nowMs) };
+    const [code, nowMs] = [Number(reply[0]), Number(reply[1])];
+    const counters =
+      code === 0
+        ? toldCounters(reply.slice(2, -1), nowMs, claims)
+        : toldClaims(claims, reply, 2).counters;
+    const charges = toldCharges(reply, index, counters);
+    return { duplicate: code === 2, counters, charges };
   }
 
   async release({ keys }: Shard, id: string): Promise<void> {
@@ -122,8 +135,9 @@ export class ShardCalls {
 
   async lookup({ keys }: Shard, id: string): Promise<Known> {
     const [state, text] = await this.#link.run(scripts.lookup, [keys.hold(id), keys.ended(id)], []);
-    const states = ["unknown", "held", "expired", "settled"] as const;
-    const otherShards = String(text).split(",").filter(Boolean).map(Number);
+    const states = ["unknown", "held", "ended", "settled"] as const;
+    const [shards = ""] = String(text).split(";");
+    const otherShards = shards.split(",").filter(Boolean).map(Number);
     return { state: states[Number(state)] ?? "unknown", otherShards };
   }
 
@@ -172,7 +186,7 @@ export class ShardCalls {
       [keys.names],
       [this.#clock.override(), keys.prefix, prefix, String(limit)],
     );
-    return [...toldCounters(reply, 1, Number(reply[0])).values()];
+    return [...toldCounters(reply.slice(1), Number(reply[0]), new Map()).values()];
   }
 
   /** Runs a script that ends in claims; once more where the calendar did not reach. */
@@ -180,11 +194,11 @@ export class ShardCalls {
     script: (typeof scripts)["reserve" | "settle"],
     keys: string[],
     args: string[],
-    claims: ShardClaims,
+    claims: [string, LimitClaim][],
   ): Promise<unknown[]> {
     const run = () => {
       const nowMs = this.#clock.nowMs();
-      const packed = [...claims].flatMap(([id, claim]) => claimArgs(id, claim, nowMs));
+      const packed = claims.map(([, claim]) => claimArg(claim, nowMs));
       return this.#link.run(script, keys, [this.#clock.override(), ...args, ...packed]);
     };
     const reply = await run();
@@ -199,27 +213,45 @@ function recordArgs(record: UsageRecord | null): [string, string, string] {
   return [JSON.stringify(record), positionOf(record), record.requestId ?? ""];
 }
 
-function toldAt(reply: unknown[], at: number): unknown[] {
-  return reply.slice(at, at + toldNumbers);
+/** What a reservation's reply says of options, from the fourth place on. */
+function toldOptions(options: DistinctClaims[], reply: unknown[], denied: boolean): Answer[] {
+  let at = 3;
+  return options.map((claims) => {
+    const answer = toldClaims(claims, reply, at);
+    at += claims.size;
+    return denied ? answer : { ...answer, violated: new Map() };
+  });
 }
 
-/** Counters of claims, told in their order from the third place on. */
-function toldClaims(claims: ShardClaims, reply: unknown[], nowMs: number) {
-  const views = new Map<string, CounterView>();
+/** Counters of claims, told in their order, and those in which an enforced claim does not fit. */
+function toldClaims(claims: DistinctClaims, reply: unknown[], from: number): Answer {
+  const nowMs = Number(reply[1]);
+  const counters: Views = new Map();
+  const violated: Views = new Map();
   for (const [counterId, claim] of claims) {
-    const at = 2 + views.size * toldNumbers;
-    views.set(counterId, toldView(claim, toldAt(reply, at), nowMs));
+    const { state, timeMs } = toldState(claim, reply[from + counters.size], nowMs);
+    const view = viewOf(state, timeMs);
+    counters.set(counterId, view);
+    if (claim.enforced && !fits(state, claim, timeMs)) violated.set(counterId, view);
   }
-  return views;
+  return { counters, violated };
 }
 
-/** Counters told as id, limit and numbers each. */
-function toldCounters(reply: unknown[], from: number, nowMs: number) {
-  const views = new Map<string, CounterView>();
-  for (let at = from; at < reply.length; at += 2 + toldNumbers) {
-    const id = String(reply[at]);
-    const spec = { ...parseCounterId(id), limit: Number(reply[at + 1]) };
-    views.set(id, toldView(spec, toldAt(reply, at + 2), nowMs));
+/** Where a settlement was charged: the text at the end of its reply. */
+function toldCharges(reply: unknown[], shard: number, counters: Views): Charge[] {
+  const numbers = String(reply.at(-1)).split(" ").map(Number);
+  return [...counters.keys()].map((counterId, index) => {
+    const [startMs = 0, replaced = 0, limit = 0, carryPercent = 0] = numbers.slice(4 * index);
+    return { counterId, shard, limit, startMs, replaced, carryPercent };
+  });
+}
+
+/** Counters told as id, limit and text each. */
+function toldCounters(told: unknown[], nowMs: number, claims: DistinctClaims): Views {
+  const views: Views = new Map();
+  for (let at = 0; at + 2 < told.length; at += 3) {
+    const [id, limit] = [String(told[at]), Number(told[at + 1])];
+    views.set(id, toldView(id, limit, told[at + 2], nowMs, claims.get(id)));
   }
   return views;
 }

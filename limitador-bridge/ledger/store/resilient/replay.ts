@@ -7,18 +7,21 @@ const chunk = 100;
 
 /**
  * Replays the journal; what the store refuses for good is set aside with a warning.
+ * @param replayed told how many entries the store has taken
  * @throws StoreError unavailable where the store goes away again; the rest stays journaled.
  */
 export function replayJournal(
   journal: Journal,
   store: Store,
   warn: (message: string) => void,
+  replayed: (entries: number) => void = () => {},
 ): Promise<void> {
   return journal.replay(chunk, async (lines) => {
-    if (await settledTogether(store, lines)) return;
+    if (await settledTogether(store, lines)) return replayed(lines.length);
     for (const line of lines) {
       try {
         await replayOne(store, line);
+        replayed(1);
       } catch (error) {
         if (!(error instanceof Error) || isAway(error)) throw error;
         warn(`journal: refused, see refused.jsonl: ${error.message}`);

@@ -3,9 +3,10 @@
  * the store is away, its own holds and settlements. It decides for one process alone, and so may
  * let through what other processes have spent meanwhile.
  */
-import { Book, distinctClaims, type Ended, type HeldClaim } from "../../book.ts";
+import { Book, type Ended, type HeldClaim } from "../../book.ts";
+import { type DistinctClaims, optionsOf } from "../../claims.ts";
 import { counterId } from "../../counter.ts";
-import { type WindowBounds, windowAt } from "../../window.ts";
+import { carryPercent, type WindowBounds, windowAt } from "../../window.ts";
 import type {
   CounterView,
   LimitClaim,
@@ -28,10 +29,7 @@ export class Shadow {
       ended: (id) => this.#ended.get(id),
       counterChanged: () => bound(this.#book.counters, maxCounters),
       holdChanged: () => bound(this.#book.holds, maxHolds),
-      end: (id, ended) => {
-        this.#ended.set(id, ended);
-        bound(this.#ended, maxEnded);
-      },
+      end: (id, ended) => this.#end(id, ended),
       // Records are journaled, or written by the store itself.
       record: () => {},
     });
@@ -57,29 +55,57 @@ export class Shadow {
 
   /** Takes over what the store has answered to a reservation. */
   reserved(request: ReserveRequest, result: ReserveResult, nowMs: number): void {
-    const claims = [...distinctClaims(request.claims).values()];
-    const held: HeldClaim[] = [];
-    result.counters.forEach((view, index) => {
-      const claim = claims[index];
-      if (claim === undefined) return;
-      const { startMs } = this.#learn(claim, view, nowMs);
-      held.push({ ...claim, counterId: counterId(claim), startMs });
-    });
-    if (!result.admitted) return;
+    const options = optionsOf(request);
+    if (!result.admitted) {
+      for (const [option, { counters }] of result.refusals.entries()) {
+        this.#learnAll(options[option], counters, nowMs);
+      }
+      return;
+    }
     const { id, holdMs, expiryRecord } = request;
-    this.#book.holds.set(id, { id, expiresAtMs: nowMs + holdMs, claims: held, expiryRecord });
+    const { option, counters } = result;
+    const claims = this.#learnAll(options[option], counters, nowMs);
+    this.#book.holds.set(id, { id, expiresAtMs: nowMs + holdMs, option, claims, expiryRecord });
     bound(this.#book.holds, maxHolds);
+  }
+
+  /** Takes over counters told in the order of their claims. */
+  #learnAll(
+    option: DistinctClaims | undefined,
+    counters: CounterView[],
+    nowMs: number,
+  ): HeldClaim[] {
+    const claims = [...(option?.values() ?? [])];
+    return counters.flatMap((view, index) => {
+      const claim = claims[index];
+      if (claim === undefined) return [];
+      const { startMs } = this.#learn(claim, view, nowMs);
+      return [{ ...claim, counterId: counterId(claim), startMs }];
+    });
   }
 
   /** Takes over what the store has answered to a settlement. */
   settled(settlement: Settlement, result: SettleResult, nowMs: number): void {
-    const claims: LimitClaim[] | HeldClaim[] =
-      this.#book.holds.get(settlement.id)?.claims ?? settlement.claims;
+    const { id, amounts, record, provisional } = settlement;
+    const hold = this.#book.holds.get(id);
+    const claims: LimitClaim[] | HeldClaim[] = hold?.claims ?? settlement.claims;
     for (const view of result.counters) {
       const claim = claims.find(({ key, unit }) => key === view.key && unit === view.unit);
       if (claim !== undefined) this.#learn(claim, view, nowMs);
     }
-    this.#book.holds.delete(settlement.id);
+    this.#book.holds.delete(id);
+    if (provisional === true && hold !== undefined) {
+      const charged = hold.claims.map((one) => ({ ...one, onExpiry: amounts[one.unit] }));
+      const kept = { ...hold, claims: charged, expiryRecord: record };
+      this.#end(id, { state: "provisional", atMs: nowMs, hold: kept });
+    } else if (provisional !== true && this.#ended.has(id)) {
+      this.#end(id, { state: "settled", atMs: nowMs });
+    }
+  }
+
+  #end(id: string, ended: Ended): void {
+    this.#ended.set(id, ended);
+    bound(this.#ended, maxEnded);
   }
 
   /** Takes over that the store has released or ended a hold. */
@@ -98,17 +124,26 @@ export class Shadow {
       window.kind === "fixed"
         ? { startMs: view.resetsAtMs - window.lengthMs, endMs: view.resetsAtMs }
         : windowAt(window, nowMs);
-    const { limit, used, held } = view;
+    const { used, held } = view;
+    const { limit } = claim;
+    const previousLimit = limitThatLeft(view.limit - limit, carryPercent(window));
     const id = counterId(claim);
     // Deleted first, so that the map stays in the order of use.
     this.#book.counters.delete(id);
     this.#book.counters.set(id, {
       ...{ key, unit, window, limit, used, held },
-      ...{ ...bounds, previousUsed: 0, previousHeld: 0 },
+      ...{ ...bounds, previousUsed: 0, previousHeld: 0, previousStartMs: 0, previousLimit },
     });
     bound(this.#book.counters, maxCounters);
     return bounds;
   }
+}
+
+/** The least limit of which, unused, `percent` % are what the store has carried over. */
+function limitThatLeft(carried: number, percent: number): number {
+  if (percent === 0 || carried <= 0) return 0;
+  const rest = carried % percent;
+  return ((carried - rest) / percent) * 100 + Math.ceil((rest * 100) / percent);
 }
 
 /** Drops the oldest entries over the number. */

@@ -63,7 +63,6 @@ export function free(ptr: usize): void {
 
 /** Begins a new set of pointers. */
 export function newPointers(): void {
-  json.reset();
   pointers = new PointerSet();
   tree = null;
   __collect();
@@ -90,6 +89,10 @@ export function jsonEnd(): void {
 
 export function jsonReset(): void {
   json.reset();
+}
+
+export function jsonTooDeep(): bool {
+  return json.tooDeep;
 }
 
 export function ssePush(ptr: usize, len: i32): void {

@@ -10,7 +10,7 @@
  * ARGV[3] prefix of the counter ids
  * ARGV[4] counters at most
  *
- * Reply: {now, counter id, limit and six numbers of each counter}
+ * Reply: {now, counter id, limit and told (prelude) of each counter}
  */
 import { prelude } from "./prelude.ts";
 
@@ -26,11 +26,11 @@ for offset = 0, 9000, 1000 do
   for _, id in ipairs(ids) do
     local key = ARGV[2] .. 'c:' .. id
     local state = read(key)
-    if state and now < state.e + (sliding_length(id) or 0) and found < limit then
+    if state and now < over_of(state, sliding_length(id)) and found < limit then
       found = found + 1
       reply[#reply + 1] = id
       reply[#reply + 1] = int(state.l)
-      tell(reply, state)
+      reply[#reply + 1] = told(state)
     end
   end
   if #ids < 1000 or found >= limit then break end

@@ -9,19 +9,21 @@
  * that meets another key which has gone already fails there, and what it wrote before stays
  * written. Every script therefore reads each key that is not in KEYS before it writes anything.
  *
- * A claim is 11 arguments:
- *   +0 counter id   +1 unit, index into amounts (1 to 5)   +2 limit   +3 reserve   +4 onExpiry
- *   +5 "1": enforced   +6 window: f fixed, s sliding, c calendar
- *   +7 … +10 fixed and sliding: length, 0, 0, 0; calendar: starts of the last, this and the next
- *      period and the end of the next, by the caller's clock; the script chooses by its own
+ * A claim is its counter, one of KEYS, and one argument, for few arguments are what keeps the
+ * caller fast: "<unit> <limit> <reserve> <onExpiry> <enforced> <window> <span>" and, where one of
+ * them is given, " <allowance> <below, - for none> <from> <percent that is carried over>".
+ *   unit 1 to 5, index into amounts   enforced 0 or 1   window f fixed, s sliding, c calendar
+ *   span of fixed and sliding: length; of calendar, with commas: starts of the last, this, the
+ *   next period and the one after, and its end, by the caller's clock; the script chooses
  *
  * A hold is packed as {expiry, record, position, request id, parts, claims…}, a claim in it as
- * {counter id, unit, limit, start, reserve, onExpiry}. An expired hold stays, as the value of
- * its ended key, in the same form with "expired" in place of the expiry.
+ * {counter id, unit, limit, start, reserve, onExpiry}. Parts are the other shards with claims of
+ * this id, as text of the caller's, and after a ";" the option that is held, where not 0. A hold
+ * that is over stays, as the value of its ended key, in the same form: with "expired" in place of
+ * the expiry, or with "provisional", and what was charged as onExpiry and "1" as the record.
  */
 export const prelude = `
 local MAX = 9007199254740991
-local STRIDE = 11
 
 local function int(n) return string.format('%.0f', n) end
 
@@ -60,70 +62,135 @@ end
 
 -- The stored counter, or nil.
 local function read(key)
-  local v = redis.call('HMGET', key, 's', 'e', 'u', 'h', 'l', 'p', 'q')
+  local v = redis.call('HMGET', key, 's', 'e', 'u', 'h', 'l', 'p', 'q', 'c')
   if not v[1] then return nil end
-  return {
+  local state = {
     key = key, s = tonumber(v[1]), e = tonumber(v[2]), u = tonumber(v[3]), h = tonumber(v[4]),
-    l = tonumber(v[5]), p = tonumber(v[6] or '0'), q = tonumber(v[7] or '0'),
+    l = tonumber(v[5]), p = tonumber(v[6] or '0'), q = tonumber(v[7] or '0'), b = 0, m = 0, k = 0,
   }
+  if v[8] then
+    local b, m, k, o = string.match(v[8], '^(%d+) (%d+) (%d+) (%d+)$')
+    state.b, state.m, state.k, state.o = tonumber(b), tonumber(m), tonumber(k), tonumber(o)
+  end
+  return state
 end
 
--- The counter of the claim at ARGV[at], rolled on to now; nil where the caller's calendar does
--- not reach to now (counterAt in counter.ts).
-local function counter_at(key, at, now)
-  local stored = read(key)
-  local kind, a = ARGV[at + 6], tonumber(ARGV[at + 7])
-  if stored and now < stored.e then
-    stored.limit = tonumber(ARGV[at + 2])
+-- The claim on a counter; before is how long the part of the key before the counter's id is.
+local function read_claim(key, text, before)
+  local unit, limit, reserve, on_expiry, enforced, kind, span, more =
+    string.match(text, '^(%d) (%d+) (%d+) (%d+) (%d) (%a) (%S+) ?(.*)$')
+  local claim = {
+    key = key, id = string.sub(key, before + 1), unit = unit, limit_text = limit,
+    reserve_text = reserve, on_expiry = on_expiry, limit = tonumber(limit),
+    reserve = tonumber(reserve), enforced = enforced == '1', kind = kind, span = span,
+    allowance = 0, below = math.huge, from = 0, percent = 0,
+  }
+  if kind ~= 'c' then claim.length = tonumber(span) end
+  if more ~= '' then
+    local allowance, below, from, percent = string.match(more, '^(%d+) (%S+) (%d+) (%d+)$')
+    claim.allowance, claim.below = tonumber(allowance), tonumber(below) or math.huge
+    claim.from, claim.percent = tonumber(from), tonumber(percent)
+  end
+  return claim
+end
+
+-- Start, end and end of the next one of the calendar period in which now is; nil where the
+-- caller's calendar does not reach to now.
+local function period(bounds, now)
+  local t = {}
+  for text in string.gmatch(bounds, '%d+') do t[#t + 1] = tonumber(text) end
+  for i = 1, 3 do
+    if t[i] <= now and now < t[i + 1] then return t[i], t[i + 1], t[i + 2] end
+  end
+end
+
+-- The counter of a claim, rolled on to now; nil where the caller's calendar does not reach to now
+-- (counterAt in counter.ts).
+local function counter_at(claim, now)
+  local stored, limit, percent = read(claim.key), claim.limit, claim.percent
+  if stored and now < stored.e and stored.k == percent then
+    stored.limit = limit
     return stored
   end
-  local s, e
-  if kind == 'f' then
-    s, e = now, now + a
-  elseif kind == 's' then
-    s = now - math.fmod(now, a)
-    e = s + a
-  else
-    for field = 7, 9 do
-      local from, to = tonumber(ARGV[at + field]), tonumber(ARGV[at + field + 1])
-      if from <= now and now < to then s, e = from, to end
-    end
+  local kind, s, e, o = claim.kind, now, nil, nil
+  if kind == 'c' then
+    s, e, o = period(claim.span, now)
     if not s then return nil end
+  else
+    if kind == 's' then s = now - math.fmod(now, claim.length) end
+    e = s + claim.length
   end
-  local slides = kind == 's' and stored and stored.e == s
-  return {
-    key = key, fresh = true, limit = tonumber(ARGV[at + 2]), s = s, e = e, u = 0, h = 0,
-    p = slides and stored.u or 0, q = slides and stored.h or 0,
+  local state = {
+    key = claim.key, fresh = true, stale = stored, limit = limit, s = s, e = e, u = 0, h = 0, p = 0,
+    q = 0, b = 0, m = 0, k = percent, o = o,
   }
+  if not stored then return state end
+  local carries = percent > 0 and stored.k > 0
+  if now < stored.e then
+    for _, field in ipairs({'u', 'h', 'p', 'q', 'b', 'm'}) do state[field] = stored[field] end
+  elseif stored.e == s and (kind == 's' or carries) then
+    state.p, state.q = stored.u, stored.h
+    if carries then state.b, state.m = stored.s, stored.l end
+  end
+  return state
+end
+
+-- The limit with what the last period has left (limitOf in counter.ts).
+local function limit_of(state)
+  local unused = state.m - add(state.p, state.q)
+  if state.k == 0 or unused <= 0 then return state.limit end
+  local rest = math.fmod(unused, 100)
+  local carried = (unused - rest) / 100 * state.k + math.floor(rest * state.k / 100)
+  return add(state.limit, carried)
 end
 
 -- used + held as they count now.
-local function taken(state, kind, length, now)
-  if kind ~= 's' then return add(state.u, state.h) end
-  local left = state.e - now
+local function taken(state, claim, now)
+  if claim.kind ~= 's' then return add(state.u, state.h) end
+  local left, length = state.e - now, claim.length
   local used = add(state.u, share(state.p, left, length))
   return add(used, add(state.h, share(state.q, left, length)))
 end
 
+-- True where a claim fits (fits in counter.ts).
+local function fits(state, claim, now)
+  local count, reserve = taken(state, claim, now), claim.reserve
+  local room = limit_of(state) - count
+  return room > 0 and reserve - claim.allowance <= room and count >= claim.from
+    and reserve < claim.below - count
+end
+
 -- Adds to used and held in the window that began at start; false where that is out of view.
 local function adjust(state, id, start, used, held)
-  if start == state.s then
+  -- A fixed window that was lost and rebuilt begins before what was held in the meantime.
+  local rebuilt = state.s < start and start < state.e and string.find(id, ' fixed:%d+$')
+  if start == state.s or rebuilt then
     state.u, state.h = add(state.u, used), add(state.h, held)
     return true
   end
   local length = sliding_length(id)
-  if length and start == state.s - length then
+  local before = length and state.s - length or state.b
+  if before > 0 and start == before then
     state.p, state.q = add(state.p, used), add(state.q, held)
     return true
   end
   return false
 end
 
+-- When the counter cannot matter any more (isOver in counter.ts).
+local function over_of(state, length)
+  if state.k > 0 then return state.o end
+  return state.e + (length or 0)
+end
+
 -- Writes a counter; names and overs are the keys n and o.
 local function write(state, id, names, overs, now)
   local length = sliding_length(id)
   local used, held = int(state.u), int(state.h)
-  if length then redis.call('HSET', state.key, 'p', int(state.p), 'q', int(state.q)) end
+  if state.stale then redis.call('DEL', state.key) end
+  if length or state.b > 0 then
+    redis.call('HSET', state.key, 'p', int(state.p), 'q', int(state.q))
+  end
   if not state.fresh then
     redis.call('HSET', state.key, 'u', used, 'h', held)
     if state.limit and state.limit ~= state.l then
@@ -133,22 +200,26 @@ local function write(state, id, names, overs, now)
   end
   redis.call('HSET', state.key, 's', int(state.s), 'e', int(state.e), 'u', used, 'h', held,
     'l', int(state.limit))
-  local over = state.e + (length or 0)
+  if state.k > 0 or state.b > 0 then
+    local carry = string.format('%.0f %.0f %.0f %.0f', state.b, state.m, state.k, state.o)
+    redis.call('HSET', state.key, 'c', carry)
+  end
+  local over = over_of(state, length)
   -- A minute more, for clocks that differ after a fail-over.
   redis.call('PEXPIRE', state.key, int(math.max(over - now, 0) + 60000))
   redis.call('ZADD', names, 0, id)
   redis.call('ZADD', overs, int(over), id)
 end
 
-local FIELDS = {'s', 'e', 'u', 'h', 'p', 'q'}
-
--- Appends six numbers to a reply, large ones as text: ioredis reads integers near 2^53 wrong. A
--- counter that is not there is six times -1.
-local function tell(reply, state)
-  for i = 1, 6 do
-    local value = state and state[FIELDS[i]] or -1
-    reply[#reply + 1] = value < 1e15 and value or int(value)
-  end
+-- A counter as "s e u h p q", and " b m k l" where something may be carried over; "" where there
+-- is none. Text, since ioredis reads integers near 2^53 wrong.
+local function told(state)
+  if not state then return '' end
+  local text = string.format('%.0f %.0f %.0f %.0f %.0f %.0f',
+    state.s, state.e, state.u, state.h, state.p, state.q)
+  if state.k == 0 and state.b == 0 then return text end
+  local limit = state.l or state.limit
+  return text .. string.format(' %.0f %.0f %.0f %.0f', state.b, state.m, state.k, limit)
 end
 
 -- The counters of a hold's claims; false where a counter is gone.

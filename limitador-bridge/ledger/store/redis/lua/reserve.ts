@@ -1,5 +1,5 @@
 /**
- * Holds every claim of one shard, or changes nothing.
+ * Holds every claim of one shard of the first option that fits, or changes nothing.
  *
  * KEYS[1] hold            h:<id>
  * KEYS[2] ended           e:<id>
@@ -15,51 +15,66 @@
  * ARGV[5] its position
  * ARGV[6] its request id; "": none
  * ARGV[7] other shards that hold claims of this id, as text of the caller's; "": none
- * ARGV[8…] claims, 11 arguments each (prelude)
+ * ARGV[8] number of the first option
+ * ARGV[9] how many claims each option has, e.g. "3 2"
+ * ARGV[10…] claims of all options, in the order of their keys (prelude)
  *
  * Reply: {0 denied | 1 held | 2 id known, nothing changed | -1 calendar does not reach, now,
- *         six numbers of each counter in the order of claims}
+ *         the option held now or before, each counter (told), in the order of claims: for 1 of
+ *         the claims held, else of all}
  */
 import { prelude } from "./prelude.ts";
 
 export const reserveLua = `${prelude}
 local now = clock(ARGV[1])
-local id = ARGV[2]
-local known = redis.call('EXISTS', KEYS[1], KEYS[2]) > 0
 
-local states, fits = {}, true
-for i = 6, #KEYS do
-  local at = 8 + (i - 6) * STRIDE
-  local state = counter_at(KEYS[i], at, now)
-  if not state then return {-1, now} end
-  states[i] = state
-  if ARGV[at + 5] == '1' then
-    local limit, reserve = tonumber(ARGV[at + 2]), tonumber(ARGV[at + 3])
-    local count = taken(state, ARGV[at + 6], tonumber(ARGV[at + 7]), now)
-    if reserve > 0 then
-      if reserve > limit - count then fits = false end
-    elseif count >= limit then
-      fits = false
-    end
-  end
+-- The option that this id was held with; nil where it is not known.
+local function known_option()
+  local found = redis.call('MGET', KEYS[1], KEYS[2])
+  local packed = found[1] or found[2]
+  if not packed then return nil end
+  if packed == 's' then return 0 end
+  return tonumber(string.match(cmsgpack.unpack(packed)[5], ';(%d+)$') or 0)
 end
 
-local verdict = known and 2 or (fits and 1 or 0)
-local reply = {verdict, now}
-if verdict == 1 and ARGV[3] ~= '0' then
+local function hold(claims, states, option)
   local expiry = int(now + tonumber(ARGV[3]))
-  local hold = {expiry, ARGV[4], ARGV[5], ARGV[6], ARGV[7]}
-  for i = 6, #KEYS do
-    local at, state = 8 + (i - 6) * STRIDE, states[i]
-    state.h = add(state.h, tonumber(ARGV[at + 3]))
-    write(state, ARGV[at], KEYS[4], KEYS[5], now)
-    hold[#hold + 1] = {
-      ARGV[at], ARGV[at + 1], ARGV[at + 2], int(state.s), ARGV[at + 3], ARGV[at + 4],
+  local parts = option > 0 and ARGV[7] .. ';' .. option or ARGV[7]
+  local packed = {expiry, ARGV[4], ARGV[5], ARGV[6], parts}
+  for i, claim in ipairs(claims) do
+    local state = states[i]
+    state.h = add(state.h, claim.reserve)
+    write(state, claim.id, KEYS[4], KEYS[5], now)
+    packed[#packed + 1] = {
+      claim.id, claim.unit, claim.limit_text, int(state.s), claim.reserve_text, claim.on_expiry,
     }
   end
-  redis.call('SET', KEYS[1], cmsgpack.pack(hold))
-  redis.call('ZADD', KEYS[3], expiry, id)
+  redis.call('SET', KEYS[1], cmsgpack.pack(packed))
+  redis.call('ZADD', KEYS[3], expiry, ARGV[2])
 end
-for i = 6, #KEYS do tell(reply, states[i]) end
+
+local known = known_option()
+local reply = {known and 2 or 0, now, known or 0}
+local option, at = tonumber(ARGV[8]), 1
+-- Keys are P, "c:" and the counter's id; KEYS[1] is P, "h:" and the id.
+local before = #KEYS[1] - #ARGV[2]
+for count in string.gmatch(ARGV[9], '%d+') do
+  local claims, states, fit = {}, {}, not known
+  for i = 1, tonumber(count) do
+    local claim = read_claim(KEYS[5 + at], ARGV[9 + at], before)
+    local state = counter_at(claim, now)
+    if not state then return {-1, now} end
+    claims[i], states[i] = claim, state
+    if claim.enforced and not fits(state, claim, now) then fit = false end
+    at = at + 1
+  end
+  if fit then
+    reply = {1, now, option}
+    if ARGV[3] ~= '0' then hold(claims, states, option) end
+  end
+  for _, state in ipairs(states) do reply[#reply + 1] = told(state) end
+  if fit then break end
+  option = option + 1
+end
 return reply
 `;

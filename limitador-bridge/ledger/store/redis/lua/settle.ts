@@ -15,75 +15,104 @@
  * ARGV[1] "" or, in tests, the time in ms
  * ARGV[2] id
  * ARGV[3] P, the prefix of this shard's keys
- * ARGV[4…8] amounts: total, input, output, requests, usd
- * ARGV[9] usage record, JSON; "": this shard keeps none
- * ARGV[10] its position
- * ARGV[11] its request id; "": none
- * ARGV[12] how long it is kept, ms
- * ARGV[13] how long the id is remembered, ms
- * ARGV[14…] claims, charged where no hold is known, 11 arguments each (prelude)
+ * ARGV[4] amounts: total, input, output, requests, usd, with spaces
+ * ARGV[5] usage record, JSON; "": this shard keeps none
+ * ARGV[6] its position
+ * ARGV[7] its request id; "": none
+ * ARGV[8] how long it is kept, ms
+ * ARGV[9] how long the id is remembered, ms
+ * ARGV[10] "1": provisional
+ * ARGV[11] other shards that are charged, as text of the caller's, where no hold is known
+ * ARGV[12…] claims, charged where no hold is known, in the order of their keys (prelude)
  *
  * Reply: {0 settled by a hold | 1 charged by claims | 2 settled before, nothing changed |
- *         -1 calendar does not reach, now, counters}; counters are six numbers for each claim for
- *         1 and 2, and counter id, limit and six numbers for each claim of the hold for 0.
+ *         -1 calendar does not reach, now, counters}; counters are told for each claim for 1
+ *         and 2, and counter id, limit and told for each claim of the hold for 0. At its end, text: for each of these, start of the window that is charged, what
+ *         was charged before and is replaced, limit and percent that is carried over.
  */
 import { prelude } from "./prelude.ts";
 
 export const settleLua = `${prelude}
 local now = clock(ARGV[1])
-local id, prefix = ARGV[2], ARGV[3]
-local held, ended = redis.call('GET', KEYS[1]), redis.call('GET', KEYS[2])
+local id, prefix, provisional = ARGV[2], ARGV[3], ARGV[10] == '1'
+local found = redis.call('MGET', KEYS[1], KEYS[2])
+local held, ended = found[1], found[2]
 
--- The hold, or what is left of it since it expired.
+-- The hold, or what is left of it since it expired or was settled provisionally.
 local hold = held and cmsgpack.unpack(held)
 if not hold and ended and ended ~= 's' then hold = cmsgpack.unpack(ended) end
-local expired = hold and hold[1] == 'expired'
+if hold and not held and provisional and hold[1] == 'provisional' then hold = nil end
 
-local claimed = {}
+local function charge_text(state, start, replaced, limit)
+  local percent = state and state.k or 0
+  return string.format('%.0f %s %.0f %.0f', start, replaced, limit, percent)
+end
+
+local claims, claimed = {}, {}
 if not hold then
-  for i = 9, #KEYS do
-    local state = counter_at(KEYS[i], 14 + (i - 9) * STRIDE, now)
-    if not state then return {-1, now} end
-    claimed[i] = state
+  for i = 1, #KEYS - 8 do
+    claims[i] = read_claim(KEYS[8 + i], ARGV[11 + i], #prefix + 2)
+    claimed[i] = counter_at(claims[i], now)
+    if not claimed[i] then return {-1, now} end
   end
 end
 if not hold and ended then
-  local reply = {2, now}
-  for i = 9, #KEYS do tell(reply, claimed[i]) end
+  local reply, starts = {2, now}, {}
+  for i, state in ipairs(claimed) do
+    reply[#reply + 1] = told(state)
+    starts[i] = charge_text(state, state.s, '0', state.limit)
+  end
+  reply[#reply + 1] = table.concat(starts, ' ')
   return reply
 end
 
+local amounts = {}
+for amount in string.gmatch(ARGV[4], '%d+') do amounts[#amounts + 1] = amount end
+local function amount_in(unit) return amounts[tonumber(unit)] end
+
+-- What stays of a provisional settlement (prelude).
+local charged = {
+  'provisional', ARGV[5] ~= '' and '1' or '', ARGV[6], ARGV[7], hold and hold[5] or ARGV[11],
+}
 local reply
+local starts = {}
 if hold then
   local states = read_held(hold, prefix)
-  if expired then touch_record(prefix, hold[3], hold[4]) end
+  if not held then touch_record(prefix, hold[3], hold[4]) end
   adjust_held(hold, states, KEYS[4], KEYS[5], now, function(claim)
-    local amount = tonumber(ARGV[3 + tonumber(claim[2])])
-    if expired then return amount - tonumber(claim[6]), 0 end
+    local amount = tonumber(amount_in(claim[2]))
+    if not held then return amount - tonumber(claim[6]), 0 end
     return amount, -tonumber(claim[5])
   end)
-  if expired and hold[2] ~= '' then remove_record(prefix, hold[3], hold[4]) end
+  if not held and hold[2] ~= '' then remove_record(prefix, hold[3], hold[4]) end
   reply = {0, now}
   for i = 6, #hold do
-    reply[#reply + 1] = hold[i][1]
-    reply[#reply + 1] = hold[i][3]
-    tell(reply, states[i])
+    local claim = hold[i]
+    reply[#reply + 1] = claim[1]
+    reply[#reply + 1] = claim[3]
+    reply[#reply + 1] = told(states[i])
+    starts[#starts + 1] = charge_text(states[i], claim[4], held and '0' or claim[6], claim[3])
+    claim[6] = amount_in(claim[2])
+    charged[i] = claim
   end
 else
   reply = {1, now}
-  for i = 9, #KEYS do
-    local at, state = 14 + (i - 9) * STRIDE, claimed[i]
-    state.u = add(state.u, tonumber(ARGV[3 + tonumber(ARGV[at + 1])]))
-    write(state, ARGV[at], KEYS[4], KEYS[5], now)
-    tell(reply, state)
+  for i, claim in ipairs(claims) do
+    local state, amount = claimed[i], amount_in(claim.unit)
+    state.u = add(state.u, tonumber(amount))
+    write(state, claim.id, KEYS[4], KEYS[5], now)
+    reply[#reply + 1] = told(state)
+    starts[i] = charge_text(state, state.s, '0', state.limit)
+    charged[#charged + 1] = {claim.id, claim.unit, claim.limit_text, int(state.s), '0', amount}
   end
 end
 
-redis.call('SET', KEYS[2], 's', 'PX', ARGV[13])
+redis.call('SET', KEYS[2], provisional and cmsgpack.pack(charged) or 's', 'PX', ARGV[9])
 if held then
   redis.call('DEL', KEYS[1])
   redis.call('ZREM', KEYS[3], id)
 end
-if ARGV[9] ~= '' then write_record(prefix, ARGV[10], ARGV[11], ARGV[9], ARGV[12]) end
+if ARGV[5] ~= '' then write_record(prefix, ARGV[6], ARGV[7], ARGV[5], ARGV[8]) end
+reply[#reply + 1] = table.concat(starts, ' ')
 return reply
 `;

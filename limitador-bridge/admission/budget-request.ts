@@ -1,0 +1,106 @@
+/** Asks the budgets what they make of a request. */
+import { type MatchOutcome, REQUIRE_MODEL_HEADER } from "../budget/budget-index.ts";
+import type { BudgetDenial } from "../budget/denial.ts";
+import { type BudgetPlan, planRequest } from "../budget/plan.ts";
+import type { ModelCost } from "../budget/routing.ts";
+import type { LlmBudget } from "../policy/kinds/llm-budget.ts";
+import { UNCHARGED_APIS } from "../usage/api-routes.ts";
+import { type AdmissionParts, headerOf, type RecordedCase } from "./case.ts";
+import type { Prices } from "./ports.ts";
+import { type Estimate, estimate } from "./reservation.ts";
+import { isModelInPath, servable } from "./servable.ts";
+
+/** Fetches what another request began, and paid for. */
+const RETRIEVES = /\.retrieve$/;
+
+export type BudgetOutcome =
+  /** No budget limits the request. */
+  { kind: "none" } | { kind: "plan"; plan: BudgetPlan } | { kind: "deny"; denial: BudgetDenial };
+
+/** Plans a request under the budget of its payer. */
+export function planCase(
+  parts: AdmissionParts,
+  found: RecordedCase,
+  matched: MatchOutcome,
+): BudgetOutcome {
+  const { api, model } = found.request.llm;
+  const spendsNothing = api !== null && (UNCHARGED_APIS.has(api) || RETRIEVES.test(api));
+  if (spendsNothing || matched.kind === "none") return { kind: "none" };
+  if (matched.kind === "deny") return matched;
+  const { match } = matched;
+  const estimates = new Estimates(parts, found, match.budget);
+  const asked = estimates.of(model);
+  return planRequest(match, {
+    payer: found.payer,
+    model,
+    requiredModel: requiredModel(parts, found),
+    promptTokens: asked.promptTokens,
+    costOf: (name) => estimates.costOf(name),
+    servable: model === null ? () => false : servableBy(parts, found, model),
+    grants: parts.grants.of(match, found.nowMs),
+  });
+}
+
+/**
+ * What X-Require-Model names. Where the model stands in the path and cannot be replaced, it asks
+ * for that one and no other.
+ */
+function requiredModel({ shapes }: AdmissionParts, found: RecordedCase): string | null {
+  const required = headerOf(found.context, REQUIRE_MODEL_HEADER);
+  if (required === null || !isModelInPath(pathOf(found), shapes.apis)) return required;
+  return found.request.llm.model;
+}
+
+function servableBy(
+  { shapes, prices }: AdmissionParts,
+  found: RecordedCase,
+  model: string,
+): (other: string) => boolean {
+  const { api } = found.request.llm;
+  return servable({ api, model, path: pathOf(found) }, shapes.apis, prices(), found.nowMs);
+}
+
+function pathOf({ context }: RecordedCase): string {
+  return String((context.attributes.request as { path?: unknown }).path ?? "");
+}
+
+/** What a request would use and cost on each model that comes into question. */
+class Estimates {
+  readonly #parts: AdmissionParts;
+  readonly #found: RecordedCase;
+  readonly #maxOutputTokens: number | null;
+  readonly #prices: Prices;
+  readonly #known = new Map<string | null, Estimate>();
+
+  constructor(parts: AdmissionParts, found: RecordedCase, budget: LlmBudget) {
+    this.#parts = parts;
+    this.#found = found;
+    this.#maxOutputTokens = budget.defaultMaxOutputTokens;
+    this.#prices = parts.prices();
+  }
+
+  of(model: string | null): Estimate {
+    const known = this.#known.get(model);
+    if (known !== undefined) return known;
+    const { request, nowMs } = this.#found;
+    const presets = { maxOutputTokens: this.#maxOutputTokens };
+    const llm = { ...request.llm, model };
+    const made = estimate(llm, this.#prices, this.#parts.ratios, nowMs, presets);
+    this.#known.set(model, made);
+    return made;
+  }
+
+  /**
+   * Null: no price is known. Where only a part of the price can be told before it has run
+   * (pictures, seconds of sound), it is that part.
+   */
+  costOf(model: string): ModelCost | null {
+    const { inputCost, expectedCost, worstCost } = this.of(model);
+    if (!worstCost.priced && this.#prices.priceOf(model, this.#found.nowMs) === null) return null;
+    return {
+      inputNanoUsd: inputCost.costNanoUsd,
+      expectedNanoUsd: expectedCost.costNanoUsd,
+      worstCaseNanoUsd: worstCost.costNanoUsd,
+    };
+  }
+}

@@ -1,0 +1,106 @@
+/** One request on its way to a decision, with all that was found out about it. */
+
+import type { GrantSource } from "../budget/grants.ts";
+import type { BudgetPlan, PlanOption } from "../budget/plan.ts";
+import type { BudgetAlert } from "../budget/thresholds.ts";
+import type { AdmitRequest } from "../contract/filter.ts";
+import type { UsageRecord } from "../contract/usage-record.ts";
+import type { LimitClaim, Store } from "../ledger/store/store.ts";
+import type { Metrics } from "../metrics.ts";
+import type { MatchedLimit, Payer, PolicySet, RequestContext } from "../policy/policy-set.ts";
+import { usageRecord } from "../settlement/usage-record.ts";
+import type { DenialRecords } from "./denial-records.ts";
+import type { ErrorShapes, Log, Prices, Ratios } from "./ports.ts";
+import { type Estimate, estimatedUsage } from "./reservation.ts";
+
+export interface AdmissionParts {
+  store: Pick<Store, "reserve" | "release">;
+  policies: () => PolicySet;
+  prices: () => Prices;
+  ratios: Ratios;
+  shapes: ErrorShapes;
+  metrics: Metrics;
+  log: Log;
+  /** See createLogThrottle. */
+  throttle: (fault: string) => number | null;
+  denialRecords: DenialRecords;
+  grants: GrantSource;
+  /** Takes an alert as often as it is met; see AlertQueue. */
+  onBudgetAlert: (alert: BudgetAlert) => void;
+  holdMs: number;
+  nowMs: () => number;
+}
+
+export interface Case {
+  request: AdmitRequest;
+  context: RequestContext;
+  payer: Payer;
+  limits: MatchedLimit[];
+  /** null: no budget limits it. */
+  plan: BudgetPlan | null;
+  /** The ways in which it may run, the preferred one first; at least one. */
+  options: CaseOption[];
+  nowMs: number;
+}
+
+/** One way in which a request may run. */
+export interface CaseOption {
+  expected: Estimate;
+  /** What a budget makes of it; null: no budget limits it. */
+  budget: PlanOption | null;
+  /** On all limits and budgets. */
+  claims: LimitClaim[];
+}
+
+/** The option that is tried first. */
+export function firstOption({ options }: Pick<Case, "options">): CaseOption {
+  return options[0] as CaseOption;
+}
+
+/** What of a case its denial is recorded with. */
+export type RecordedCase = Pick<Case, "request" | "context" | "payer" | "nowMs">;
+
+/** The record of a denial. */
+export function denialRecord(found: RecordedCase, code: string, status: number): UsageRecord {
+  const { llm } = found.request;
+  const usage = { ...estimatedUsage(llm, 0, 0), source: "none" as const, reason: code };
+  const nothing = { costNanoUsd: 0, priced: true };
+  return usageRecord(
+    { ...exchange(found), outcome: "denied", status },
+    usage,
+    nothing,
+    found.nowMs,
+  );
+}
+
+/** What stands in the books when the hold ends and nobody ever settled. */
+export function expiryRecord(found: Case): UsageRecord {
+  const { request, nowMs } = found;
+  const { expected, budget } = firstOption(found);
+  const modelSent = budget?.changed === true ? budget.model : null;
+  const model = modelSent ?? request.llm.model;
+  const usage = estimatedUsage({ ...request.llm, model }, expected.inputTokens, 0);
+  return usageRecord(
+    { ...exchange(found), modelSent, outcome: "truncated", status: 0 },
+    { ...usage, reason: "hold_expired" },
+    expected.inputCost,
+    nowMs,
+  );
+}
+
+function exchange({ request, context, payer, nowMs }: RecordedCase) {
+  return {
+    id: request.id,
+    timeMs: nowMs,
+    requestId: headerOf(context, "x-request-id"),
+    llm: request.llm,
+    modelSent: null,
+    payer,
+  };
+}
+
+/** A request header, by its name in lower case; null: not sent, or empty. */
+export function headerOf({ attributes }: RequestContext, name: string): string | null {
+  const { headers } = attributes.request as { headers: Map<string, string> };
+  return headers.get(name) || null;
+}

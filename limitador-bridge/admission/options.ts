@@ -1,0 +1,100 @@
+/** The ways in which a request may run, with what each would hold. Pure. */
+import type { BudgetPlan, PlanOption } from "../budget/plan.ts";
+import type { LlmRequest } from "../contract/filter.ts";
+import type { Amounts, LimitClaim, Refusal } from "../ledger/store/store.ts";
+import type { MatchedLimit } from "../policy/policy-set.ts";
+import { judgeUnknownModel } from "../pricing/unknown-model.ts";
+import type { CaseOption } from "./case.ts";
+import { wellFormed } from "./limit-text.ts";
+import type { Prices, Ratios } from "./ports.ts";
+import { claimsOf, type Estimate, estimate, inputAmounts } from "./reservation.ts";
+
+export interface OptionParts {
+  llm: LlmRequest;
+  limits: MatchedLimit[];
+  plan: BudgetPlan | null;
+  prices: Prices;
+  ratios: Ratios;
+  nowMs: number;
+}
+
+/** One option, or those of the budget's plan in their order. */
+export function caseOptions(parts: OptionParts): CaseOption[] {
+  const { limits, plan } = parts;
+  if (plan === null) {
+    const expected = estimateWithRule(parts);
+    return [{ expected, budget: null, claims: claimsOf(limits, expected) }];
+  }
+  const estimates = plan.options.map((option) => estimateOf(parts, plan, option));
+  // The one record that is written when the hold expires is that of the first.
+  const onExpiry = inputAmounts(estimates[0] as Estimate);
+  return plan.options.map((budget, i) =>
+    optionOf(limits, estimates[i] as Estimate, budget, onExpiry),
+  );
+}
+
+/** What the request would use; where its model has no price, at the one that its limits name. */
+function estimateWithRule({ llm, limits, prices, ratios, nowMs }: OptionParts): Estimate {
+  const expected = estimate(llm, prices, ratios, nowMs);
+  if (expected.worstCost.priced) return expected;
+  const pricedAs = (priceModel: string) => estimate(llm, prices, ratios, nowMs, { priceModel });
+  const verdict = judgeUnknownModel(limits, (model) => {
+    const { worstCost } = pricedAs(model);
+    return worstCost.priced ? worstCost.costNanoUsd : null;
+  });
+  return verdict.rule === "priceAs" ? pricedAs(verdict.model) : expected;
+}
+
+/** The option with another estimate, or another amount held on the budget. */
+export function optionOf(
+  limits: MatchedLimit[],
+  expected: Estimate,
+  budget: PlanOption,
+  onExpiry: Amounts = inputAmounts(expected),
+): CaseOption {
+  const claims = [...claimsOf(limits, expected), ...budget.claims];
+  return {
+    expected,
+    budget,
+    claims: claims.map((claim) => ({ ...claim, onExpiry: onExpiry[claim.unit] })),
+  };
+}
+
+/** What the option's model would use, at the price that counts for it. */
+function estimateOf(
+  { llm, prices, ratios, nowMs }: OptionParts,
+  { match }: BudgetPlan,
+  { model, priceModel }: PlanOption,
+): Estimate {
+  const { defaultMaxOutputTokens: maxOutputTokens } = match.budget;
+  return estimate({ ...llm, model }, prices, ratios, nowMs, { maxOutputTokens, priceModel });
+}
+
+/**
+ * Why no option was taken, over all of them: what their counters say, and the counters whose limit
+ * an enforced claim does not fit. A claim that was only not meant for this state (`below`, `from`)
+ * is no violation.
+ */
+export function refusalOf(options: readonly CaseOption[], refusals: readonly Refusal[]): Refusal {
+  const counters: Refusal["counters"] = [];
+  const violated = new Map<string, Refusal["violated"][number]>();
+  for (const [i, refusal] of refusals.entries()) {
+    const views = new Map(refusal.counters.map((view) => [wellFormed(view.key), view]));
+    counters.push(...refusal.counters);
+    for (const claim of options[i]?.claims ?? []) {
+      const view = views.get(wellFormed(claim.key));
+      if (view !== undefined && claim.enforced && !fitsLimit(claim, view)) {
+        violated.set(wellFormed(view.key), view);
+      }
+    }
+  }
+  return { counters, violated: [...violated.values()] };
+}
+
+function fitsLimit(
+  { reserve, allowance = 0 }: LimitClaim,
+  { limit, used, held }: Refusal["counters"][number],
+): boolean {
+  const room = limit - used - held;
+  return room > 0 && reserve - allowance <= room;
+}

@@ -1,0 +1,107 @@
+/** Every way of refusing a request. */
+import { budgetHeaders } from "../budget/answer.ts";
+import type { BudgetDenial } from "../budget/denial.ts";
+import type { BudgetPlan } from "../budget/plan.ts";
+import type { AdmitAnswer } from "../contract/filter.ts";
+import type { CounterView } from "../ledger/store/store.ts";
+import type { EvaluationError, MatchedLimit } from "../policy/policy-set.ts";
+import { type AdmissionParts, type Case, denialRecord, type RecordedCase } from "./case.ts";
+import { denial, type Reason } from "./denial.ts";
+import {
+  deniedMessage,
+  type LimitState,
+  rateLimitHeaders,
+  secondsUntil,
+  wellFormed,
+} from "./limit-text.ts";
+
+/** What a budget refuses with. */
+export interface BudgetRefusal {
+  denial: BudgetDenial;
+  /** null: refused before anything was planned. */
+  plan: BudgetPlan | null;
+  counters: readonly CounterView[];
+}
+
+/** A limit is reached. */
+export function refuseLimit(
+  parts: AdmissionParts,
+  found: Case,
+  violated: LimitState[],
+): AdmitAnswer {
+  // To come back before the last of them resets would be in vain.
+  const [last] = violated.toSorted((a, b) => b.view.resetsAtMs - a.view.resetsAtMs);
+  if (last === undefined) throw new Error("the store refused a request and named no limit");
+  const key = wellFormed(last.view.key);
+  const claims = found.options.at(-1)?.claims ?? [];
+  const reserve = claims.find((claim) => wellFormed(claim.key) === key)?.reserve ?? 0;
+  return refuse(parts, found, "limit_exceeded", deniedMessage(last, reserve), {
+    ...retryAfter(last.view.resetsAtMs, found.nowMs),
+    ...rateLimitHeaders([last], found.nowMs),
+  });
+}
+
+/** A budget is used up, or does not let the request through. */
+export function refuseBudget(
+  parts: AdmissionParts,
+  found: RecordedCase,
+  { denial: budgetDenial, plan, counters }: BudgetRefusal,
+): AdmitAnswer {
+  const { code, message, resetsAtMs } = budgetDenial;
+  parts.metrics.budget.countRejected(found.payer.team, code);
+  return refuse(parts, found, budgetDenial, message, {
+    ...(resetsAtMs === null ? {} : retryAfter(resetsAtMs, found.nowMs)),
+    ...(plan === null ? {} : budgetHeaders(plan, null, counters)),
+  });
+}
+
+function retryAfter(resetsAtMs: number, nowMs: number): Record<string, string> {
+  return { "retry-after": String(Math.max(1, secondsUntil(resetsAtMs, nowMs))) };
+}
+
+/** An expression failed, and its policy denies then. */
+export function refuseEvaluation(
+  parts: AdmissionParts,
+  found: RecordedCase,
+  error: EvaluationError,
+): AdmitAnswer {
+  const message =
+    `Policy "${error.policy}", limit "${error.limit}" could not be evaluated ` +
+    `for this request: ${error.expression}`;
+  return refuse(parts, found, "policy_evaluation_failed", message, {});
+}
+
+/** Such a request (a counter value beyond all bounds) must not pass as if the store were away. */
+export function refuseInput(parts: AdmissionParts, found: Case, error: Error): AdmitAnswer {
+  parts.log.warn({ id: found.request.id, reason: error.message }, "limits cannot count a request");
+  const message = `The limits cannot count this request: ${error.message}`;
+  return refuse(parts, found, "policy_evaluation_failed", message, {});
+}
+
+/** @param limit one that counts money */
+export function refusePrice(
+  parts: AdmissionParts,
+  found: Case,
+  { policy, limit }: MatchedLimit,
+): AdmitAnswer {
+  const model = found.request.llm.model;
+  const what =
+    model === null ? "The request names no model" : `Model "${model}" has no known price`;
+  const message = `${what}, and limit "${limit}" of policy "${policy}" counts money.`;
+  return refuse(parts, found, "price_unknown", message, {});
+}
+
+/** Refuses, and keeps a record of it. */
+function refuse(
+  parts: AdmissionParts,
+  found: RecordedCase,
+  reason: Reason,
+  message: string,
+  headers: Record<string, string>,
+): AdmitAnswer {
+  const { request } = found;
+  const { answer, code, status } = denial(parts.shapes, request.llm.api, reason, message, headers);
+  parts.metrics.countRequest(request.llm.api, request.llm.model, "deny", code);
+  parts.denialRecords.write(denialRecord(found, code, status));
+  return answer;
+}

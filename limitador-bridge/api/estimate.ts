@@ -1,0 +1,196 @@
+/** POST /v1/estimate: tokens, cost and verdict of a request before it is sent. */
+import type { FastifyInstance } from "fastify";
+import Type, { type Static } from "typebox";
+import type { AdmissionParts } from "../admission/case.ts";
+import { usdText } from "../budget/amount.ts";
+import type { ApiRoute } from "../contract/filter.ts";
+import { Attributes } from "../contract/filter.ts";
+import { ApiError } from "../errors.ts";
+import { type Preview, PreviewUnavailable, preview } from "../estimate/preview.ts";
+import { promptText } from "../estimate/preview-prompt.ts";
+import { llmRequest, type RequestPointers } from "../estimate/preview-request.ts";
+import { createTokenCounter, type TokenCounter } from "../estimate/token-worker-pool.ts";
+import type { Store } from "../ledger/store/store.ts";
+import { callStore } from "./store-call.ts";
+
+const Body = Type.Object(
+  {
+    /** e.g. openai.chat.completions; told by the path where not given. */
+    api: Type.Optional(Type.String()),
+    /** Of the request, e.g. /v1/chat/completions. */
+    path: Type.Optional(Type.String()),
+    /** The request body: the object, or its text. */
+    body: Type.Union([Type.Object({}), Type.String()]),
+    /** Request headers, for policies that read them. */
+    headers: Type.Optional(Type.Record(Type.String(), Type.String())),
+    /** Whatever else Envoy would tell of the request, as in /v1/admit. */
+    attributes: Type.Optional(Attributes),
+  },
+  { additionalProperties: false },
+);
+type Body = Static<typeof Body>;
+
+const Count = Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER });
+const NullableText = Type.Union([Type.String(), Type.Null()]);
+const Limit = Type.Object({
+  /** Key of the counter, as the ledger names it. */
+  counter: Type.String(),
+  unit: Type.String({ enum: ["total", "input", "output", "requests", "usd"] }),
+  limit: Count,
+  used: Count,
+  held: Count,
+  remaining: Count,
+  /** What this request would hold. */
+  reserve: Count,
+  /** false: in shadow mode, refuses nothing. */
+  enforced: Type.Boolean(),
+  fits: Type.Boolean(),
+  resetsAt: Type.String(),
+});
+const Answer = Type.Object({
+  api: NullableText,
+  requestedModel: NullableText,
+  /** The model that would run. */
+  model: NullableText,
+  tokens: Type.Object({
+    input: Count,
+    inputSource: Type.String({ enum: ["tokenizer", "bytes"] }),
+    inputIsPartial: Type.Boolean(),
+    expectedOutput: Count,
+    maxOutput: Count,
+  }),
+  cost: Type.Union([
+    Type.Object({
+      lowNanoUsd: Count,
+      expectedNanoUsd: Count,
+      worstNanoUsd: Count,
+      lowUsd: Type.String(),
+      expectedUsd: Type.String(),
+      worstUsd: Type.String(),
+    }),
+    Type.Null(),
+  ]),
+  verdict: Type.Union([Type.Literal("allow"), Type.Literal("deny")]),
+  /** Status and code of the refusal; null where it is allowed. */
+  status: Type.Union([Type.Integer(), Type.Null()]),
+  code: NullableText,
+  why: Type.String(),
+  /** What the client would be told in headers. */
+  headers: Type.Record(Type.String(), Type.String()),
+  limits: Type.Array(Limit),
+});
+
+export interface EstimateParts extends Omit<AdmissionParts, "store" | "shapes"> {
+  store: Pick<Store, "counters">;
+  capture: { apis: ApiRoute[]; request: RequestPointers; errors: Record<string, string> };
+  /** A thread of its own where not given. */
+  tokens?: TokenCounter;
+}
+
+export function registerEstimate(app: FastifyInstance, parts: EstimateParts): void {
+  const onFault = (error: Error) => parts.log.error({ err: error }, "token counter failed");
+  const tokens = parts.tokens ?? createTokenCounter({ onFault });
+  app.addHook("onClose", () => tokens.close());
+  const schema = {
+    summary: "Tokens, cost and verdict of a request, before it is sent; nothing is reserved",
+    body: Body,
+    response: { 200: Answer },
+  };
+  app.post<{ Body: Body }>("/v1/estimate", { schema }, async ({ body }) => {
+    const { json, bytes } = parsed(body.body);
+    const path = body.path ?? null;
+    const policies = parts.policies();
+    const { bodyPointers } = policies.needs;
+    const asked = { api: body.api ?? null, path, body: json, bodyBytes: bytes };
+    const llm = llmRequest(asked, { ...parts.capture, bodyPointers });
+    const request = { attributes: attributesOf(body), llm, prompt: promptText(json) };
+    const found = await previewed({ ...parts, shapes: parts.capture, tokens }, request);
+    return { api: llm.api, requestedModel: llm.model, ...answerOf(found) };
+  });
+}
+
+/** A store that is away is the service's fault and not the request's. */
+async function previewed(...args: Parameters<typeof preview>): Promise<Preview> {
+  try {
+    return await preview(...args);
+  } catch (error) {
+    if (!(error instanceof PreviewUnavailable)) throw error;
+    return callStore(args[0], () => Promise.reject(error.cause));
+  }
+}
+
+function parsed(body: Body["body"]): { json: Record<string, unknown>; bytes: number } {
+  if (typeof body !== "string") {
+    return {
+      json: body as Record<string, unknown>,
+      bytes: Buffer.byteLength(JSON.stringify(body)),
+    };
+  }
+  let json: unknown;
+  try {
+    json = JSON.parse(body);
+  } catch (error) {
+    throw new ApiError("invalid_request", `body: /body is not JSON: ${(error as Error).message}`);
+  }
+  if (typeof json !== "object" || json === null || Array.isArray(json)) {
+    throw new ApiError("invalid_request", "body: /body must be a JSON object");
+  }
+  return { json: json as Record<string, unknown>, bytes: Buffer.byteLength(body) };
+}
+
+/** What is nested in the caller's own attributes wins over what is dotted here. */
+function attributesOf({ path, headers, attributes }: Body): Record<string, unknown> {
+  return {
+    "request.method": "POST",
+    ...(path === undefined ? {} : { "request.path": path }),
+    ...(headers === undefined ? {} : { "request.headers": headers }),
+    ...attributes,
+  };
+}
+
+function answerOf({ tokens, cost, answer, model, limits }: Preview) {
+  const { error } =
+    answer.deny === undefined
+      ? { error: null }
+      : (JSON.parse(answer.deny.body) as { error: { code: string; message: string } });
+  return {
+    model,
+    tokens,
+    cost:
+      cost === null
+        ? null
+        : {
+            ...cost,
+            lowUsd: usdText(cost.lowNanoUsd),
+            expectedUsd: usdText(cost.expectedNanoUsd),
+            worstUsd: usdText(cost.worstNanoUsd),
+          },
+    verdict: answer.verdict,
+    status: answer.deny?.status ?? null,
+    code: error?.code ?? null,
+    why: error?.message ?? whyAllowed(answer, limits),
+    headers: answer.deny?.headers ?? answer.responseHeaders,
+    limits: limits.map(limitOf),
+  };
+}
+
+function whyAllowed({ model }: Preview["answer"], limits: Preview["limits"]): string {
+  const room =
+    limits.length === 0 ? "No limit counts this request." : "All limits have room for it.";
+  return model === undefined ? room : `${room} It would run on ${model} instead.`;
+}
+
+function limitOf({ claim, view, fits }: Preview["limits"][number]): Static<typeof Limit> {
+  return {
+    counter: view.key,
+    unit: view.unit,
+    limit: view.limit,
+    used: view.used,
+    held: view.held,
+    remaining: view.remaining,
+    reserve: claim.reserve,
+    enforced: claim.enforced,
+    fits,
+    resetsAt: new Date(view.resetsAtMs).toISOString(),
+  };
+}

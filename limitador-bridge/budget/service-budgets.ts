@@ -1,0 +1,94 @@
+/** What budgets keep beside the ledger of a service: grants, alerts, the audit log. */
+import { join } from "node:path";
+import type { Log } from "../admission/ports.ts";
+import { budgetAlert } from "../alerts/budget-alert.ts";
+import type { AlertConfig } from "../alerts/config.ts";
+import { openAlerts } from "../alerts/open-alerts.ts";
+import { SpendHours, spikeAlert } from "../alerts/spend-hours.ts";
+import { type AuditEntry, type AuditLog, openAuditLog } from "../audit/audit-log.ts";
+import { openPolicyAudit, type PolicyAudit } from "../audit/policy-audit.ts";
+import type { UsageRecord } from "../contract/usage-record.ts";
+import type { Metrics } from "../metrics.ts";
+import { openNotes } from "../notes/open-notes.ts";
+import { startGrantRefresh } from "./grant-refresh.ts";
+import { GrantBook } from "./grants.ts";
+import type { BudgetAlert } from "./thresholds.ts";
+
+export interface ServiceBudgets {
+  grants: GrantBook;
+  audit: Pick<AuditLog, "append">;
+  policyAudit: Pick<PolicyAudit, "inForce">;
+  /** Takes an alert as often as it is met. */
+  onBudgetAlert: (alert: BudgetAlert) => void;
+  /** Takes the record of every charge. */
+  onCharged: (record: UsageRecord) => void;
+  /** Everything taken is written, handed on or given up when it resolves. */
+  close(): Promise<void>;
+}
+
+export interface ServiceBudgetOptions {
+  /** Store URL. */
+  store: string;
+  /** Folder for files; null: they are not kept. */
+  state: string | null;
+  alerts: AlertConfig;
+}
+
+/**
+ * Opens all of it.
+ * @throws where a file of the folder cannot be used
+ */
+export async function openServiceBudgets(
+  { store, state, alerts: config }: ServiceBudgetOptions,
+  metrics: Metrics,
+  log: Log,
+): Promise<ServiceBudgets> {
+  const nowMs = Date.now;
+  const notes = await openNotes(store, state, nowMs, (warning) => log.warn({ warning }, "notes"));
+  const grants = new GrantBook(notes);
+  const mark = (key: string, ttlMs: number) =>
+    notes.add({ key, text: new Date(nowMs()).toISOString(), expiresAtMs: nowMs() + ttlMs });
+  const count = (sender: string, result: string) => metrics.alerts.inc({ sender, result });
+  const alerts = openAlerts({ config, mark, count, log, nowMs });
+  const hours = new SpendHours();
+  const audit = await openAudit(state, log);
+  const refresh = startGrantRefresh(grants, log);
+  await refresh.now();
+  return {
+    grants,
+    audit: audit.log,
+    policyAudit: audit.policies,
+    onBudgetAlert: (reached) => alerts.raise(budgetAlert(reached, nowMs())),
+    onCharged(record) {
+      const spike = hours.add(record);
+      if (spike !== null) alerts.raise(spikeAlert(spike, nowMs()));
+    },
+    async close() {
+      await refresh.stop();
+      await alerts.close();
+      await audit.policies.flush();
+      await audit.log.close();
+      await notes.close();
+    },
+  };
+}
+
+async function openAudit(
+  state: string | null,
+  log: Log,
+): Promise<{ log: AuditLog; policies: PolicyAudit }> {
+  if (state === null) return loggedOnly(log);
+  const audit = await openAuditLog(join(state, "audit.jsonl"), Date.now);
+  return { log: audit, policies: await openPolicyAudit(join(state, "in-force.json"), audit, log) };
+}
+
+/** A service that keeps nothing says in its own log what changed. */
+function loggedOnly(log: Log): { log: AuditLog; policies: PolicyAudit } {
+  const append = async (entries: readonly AuditEntry[]) => {
+    for (const entry of entries) log.info(entry, "audit");
+  };
+  return {
+    log: { append, close: async () => {} },
+    policies: { inForce: () => {}, flush: async () => {} },
+  };
+}

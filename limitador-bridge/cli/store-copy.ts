@@ -1,0 +1,78 @@
+/** `tollgate store copy FROM TO`: moves a ledger to another store, counters and all. */
+import { openEmbeddedTransfer } from "../ledger/store/embedded-transfer.ts";
+import { parseRedisUrl } from "../ledger/store/redis/redis-url.ts";
+import { openRedisTransfer } from "../ledger/store/redis-transfer.ts";
+import { copyStore, type Tally, type TransferStore } from "../ledger/store/transfer.ts";
+import { shardByOf } from "../policy/counter-key.ts";
+import type { WindowSum } from "../reconcile/charge-sums.ts";
+import { RedisRecovery } from "../reconcile/redis-recovery.ts";
+
+export const STORE_COPY_USAGE = `usage: tollgate store copy FROM TO [--dry-run] [--force]
+
+  FROM, TO   embedded:PATH, redis://…, rediss://…, redis-sentinel://…, redis-cluster://…
+  --dry-run  only count what would be copied
+  --force    write also where TO has something already; rows of FROM win
+
+Stop the services that use FROM or TO first: what they change meanwhile is not copied.`;
+
+/** Returns the exit code: 0 copied, 2 usage. Throws where something cannot be copied. */
+export async function storeCopy(
+  args: string[],
+  print: (line: string) => void = console.log,
+): Promise<number> {
+  const flags = args.filter((arg) => arg.startsWith("--"));
+  const [from, to, ...others] = args.filter((arg) => !arg.startsWith("--"));
+  const unknown = flags.find((flag) => flag !== "--dry-run" && flag !== "--force");
+  if (from === undefined || to === undefined || others.length > 0 || unknown !== undefined) {
+    print(STORE_COPY_USAGE);
+    return 2;
+  }
+  const dryRun = flags.includes("--dry-run");
+  const source = await open(from);
+  try {
+    const target = await open(to);
+    try {
+      const copied = await copyStore(source, target, { dryRun, force: flags.includes("--force") });
+      if (!dryRun && to.startsWith("redis")) await publishCopied(to, target);
+      for (const line of report(copied, dryRun)) print(line);
+      return 0;
+    } finally {
+      await target.close();
+    }
+  } finally {
+    await source.close();
+  }
+}
+
+function open(url: string): Promise<TransferStore> {
+  if (url.startsWith("embedded:")) return openEmbeddedTransfer(url.slice("embedded:".length));
+  if (url.startsWith("redis")) return openRedisTransfer(url, shardByOf);
+  const scheme = url.split(":", 1)[0];
+  throw new Error(`store copy: expected embedded:PATH or a redis URL, found ${scheme}:`);
+}
+
+/** Reconciliation knows what was charged elsewhere by this. */
+async function publishCopied(url: string, target: TransferStore): Promise<void> {
+  const sums: WindowSum[] = [];
+  for await (const row of target.rows()) {
+    if (row.kind !== "counter") break;
+    sums.push({ counterId: row.id, startMs: row.state.startMs, sum: row.state.used });
+  }
+  const calls = new RedisRecovery(parseRedisUrl(url));
+  try {
+    await calls.publish("copied", sums);
+  } finally {
+    await calls.close();
+  }
+}
+
+function report(copied: Tally, dryRun: boolean): string[] {
+  const { counters, used, held, holds, ended, records, costNanoUsd } = copied;
+  return [
+    dryRun ? "would copy:" : "copied, read again and found equal:",
+    `  ${counters} counters: used ${used}, held ${held}`,
+    `  ${holds} holds`,
+    `  ${ended} ids settled or expired in the last 25 hours`,
+    `  ${records} usage records: ${costNanoUsd} nano-USD`,
+  ];
+}

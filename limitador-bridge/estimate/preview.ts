@@ -1,0 +1,136 @@
+/** What a request would cost and be told, without anything being reserved, charged or counted. */
+import { randomUUID } from "node:crypto";
+import { admit } from "../admission/admit.ts";
+import type { AdmissionParts } from "../admission/case.ts";
+import { estimate, estimatedUsage } from "../admission/reservation.ts";
+import { toRequestContext } from "../cel/attributes.ts";
+import type { AdmitAnswer, LlmRequest } from "../contract/filter.ts";
+import type { Store } from "../ledger/store/store.ts";
+import { createMetrics } from "../metrics.ts";
+import type { PromptText } from "./preview-prompt.ts";
+import { type PreviewedLimit, PreviewStore } from "./preview-store.ts";
+import { encodingOf } from "./token-worker-models.ts";
+import type { TokenCounter } from "./token-worker-pool.ts";
+
+/** As the document on cost controls has it: as much output as input, at most so much. */
+const USUAL_MAX_OUTPUT_TOKENS = 4096;
+
+export interface PreviewParts extends Omit<AdmissionParts, "store"> {
+  store: Pick<Store, "counters">;
+  tokens: TokenCounter;
+}
+
+export interface PreviewRequest {
+  attributes: Record<string, unknown>;
+  llm: LlmRequest;
+  prompt: PromptText;
+}
+
+export interface PreviewCost {
+  /** The input alone. */
+  lowNanoUsd: number;
+  /** With the output that the model usually gives. */
+  expectedNanoUsd: number;
+  /** With as much output as the request allows. */
+  worstNanoUsd: number;
+}
+
+export interface Preview {
+  tokens: {
+    input: number;
+    /** "tokenizer": counted; "bytes": from the body's length, with a margin of 10 %. */
+    inputSource: "tokenizer" | "bytes";
+    /** Media or tools are in the request, and cost what only the provider knows. */
+    inputIsPartial: boolean;
+    expectedOutput: number;
+    maxOutput: number;
+  };
+  /** null: the model has no known price. */
+  cost: PreviewCost | null;
+  answer: AdmitAnswer;
+  /** The model that would run. */
+  model: string | null;
+  limits: PreviewedLimit[];
+}
+
+/** A preview that the store could not be asked for. */
+export class PreviewUnavailable extends Error {}
+
+/**
+ * Decides on the request as admission does, with the same code, on a copy of its counters.
+ * @throws PreviewUnavailable
+ */
+export async function preview(parts: PreviewParts, request: PreviewRequest): Promise<Preview> {
+  const store = new PreviewStore(parts.store, parts.nowMs);
+  const { attributes, llm } = request;
+  const answer = await admit(
+    { ...parts, ...SILENT, shapes: { apis: parts.shapes.apis, errors: {} }, store },
+    { id: `preview-${randomUUID()}`, attributes, llm },
+  );
+  if (store.failure !== null) {
+    throw new PreviewUnavailable("counters not read", { cause: store.failure.error });
+  }
+  const running = { ...llm, model: answer.model ?? llm.model };
+  const tokens = await tokensOf(parts, request, running, answer.maxOutputTokens ?? null);
+  return {
+    tokens,
+    cost: costOf(parts, running, tokens),
+    answer,
+    model: running.model,
+    limits: store.limits,
+  };
+}
+
+/** Nothing of a preview is logged, recorded, alerted or counted where anyone sees it. */
+const SILENT = {
+  metrics: createMetrics({ defaults: false }),
+  log: { info: () => {}, warn: () => {}, error: () => {} },
+  throttle: () => null,
+  denialRecords: { write: () => {}, flush: async () => {} },
+  onBudgetAlert: () => {},
+};
+
+async function tokensOf(
+  parts: PreviewParts,
+  { prompt, attributes, llm }: PreviewRequest,
+  running: LlmRequest,
+  cap: number | null,
+): Promise<Preview["tokens"]> {
+  const payer = parts.policies().payer(toRequestContext(attributes, llm));
+  const matched = parts.policies().budgets.match(payer);
+  const maxOutputTokens =
+    matched.kind === "budget" ? matched.match.budget.defaultMaxOutputTokens : null;
+  const presets = { maxOutputTokens };
+  const bounded = cap === null ? running : { ...running, maxOutputTokens: cap };
+  const byBytes = estimate(bounded, parts.prices(), parts.ratios, parts.nowMs(), presets);
+  const encoding = encodingOf(running.model);
+  const counted = encoding === null ? null : await parts.tokens.count(encoding, prompt.texts);
+  const input = counted === null ? byBytes.inputTokens : counted + prompt.overheadTokens;
+  const maxOutput = byBytes.maxOutputTokens;
+  const choices = Math.max(1, running.choices);
+  const usual =
+    parts.ratios.usualOutputTokens?.(running.model) ?? Math.min(input, USUAL_MAX_OUTPUT_TOKENS);
+  return {
+    input,
+    inputSource: counted === null ? "bytes" : "tokenizer",
+    inputIsPartial: prompt.isPartial,
+    expectedOutput: Math.min(Math.ceil(usual) * choices, maxOutput),
+    maxOutput,
+  };
+}
+
+function costOf(
+  parts: PreviewParts,
+  llm: LlmRequest,
+  { input, expectedOutput, maxOutput }: Preview["tokens"],
+): PreviewCost | null {
+  const nowMs = parts.nowMs();
+  const cost = (output: number) => parts.prices().cost(estimatedUsage(llm, input, output), nowMs);
+  const worst = cost(maxOutput);
+  if (!worst.priced) return null;
+  return {
+    lowNanoUsd: cost(0).costNanoUsd,
+    expectedNanoUsd: cost(expectedOutput).costNanoUsd,
+    worstNanoUsd: worst.costNanoUsd,
+  };
+}

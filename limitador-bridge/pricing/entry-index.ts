@@ -1,0 +1,78 @@
+/** Finds the entry of price tables that counts for a model. */
+import type { PriceEntry } from "./entry.ts";
+import { isGlob, matchesGlob, specificity } from "./glob.ts";
+import type { PriceTable } from "./price-table.ts";
+
+/** An entry, and how near its table is to those who wrote it: a higher layer wins. */
+interface Layered {
+  entry: PriceEntry;
+  layer: number;
+}
+
+/**
+ * Of several entries that match, these count in turn: the more specific match, not for another
+ * provider, the higher layer, for this very provider, valid since later, later in the files.
+ */
+export class EntryIndex {
+  /** All, the highest layer first. */
+  readonly entries: readonly PriceEntry[];
+  /** Names without a `*`, of which imported tables have thousands, in lower case. */
+  readonly #named = new Map<string, Layered[]>();
+  readonly #globs: Layered[] = [];
+
+  constructor(tables: readonly PriceTable[], baseTables: readonly PriceTable[]) {
+    const layered = [baseTables, tables].flatMap((list, layer) =>
+      list.flatMap((table) => table.entries.map((entry) => ({ entry, layer }))),
+    );
+    this.entries = layered.toSorted((a, b) => b.layer - a.layer).map(({ entry }) => entry);
+    for (const each of layered) this.#add(each);
+  }
+
+  #add(each: Layered): void {
+    const { match } = each.entry;
+    if (isGlob(match)) {
+      this.#globs.push(each);
+      return;
+    }
+    const name = match.toLowerCase();
+    this.#named.set(name, [...(this.#named.get(name) ?? []), each]);
+  }
+
+  /** The price of a model at a time (ms since 1970); null where no entry matches. */
+  find(model: string, provider: string | null, timeMs: number): PriceEntry | null {
+    const candidates = [
+      ...(this.#named.get(model.toLowerCase()) ?? []),
+      ...this.#globs.filter(({ entry }) => matchesGlob(entry.match, model)),
+    ].filter(({ entry }) => isValidAt(entry, timeMs));
+    const best = candidates.reduce<Layered | null>(
+      (found, each) =>
+        found !== null && isBefore(rank(found, provider), rank(each, provider)) ? found : each,
+      null,
+    );
+    return best?.entry ?? null;
+  }
+}
+
+/** Whether an entry is in force at a time. */
+export function isValidAt({ validFromMs, validUntilMs }: PriceEntry, timeMs: number): boolean {
+  return (
+    (validFromMs === null || timeMs >= validFromMs) &&
+    (validUntilMs === null || timeMs < validUntilMs)
+  );
+}
+
+function rank({ entry, layer }: Layered, provider: string | null): number[] {
+  return [
+    specificity(entry.match),
+    entry.provider === null || entry.provider === provider ? 1 : 0,
+    layer,
+    entry.provider === provider ? 1 : 0,
+    entry.validFromMs ?? Number.NEGATIVE_INFINITY,
+  ];
+}
+
+/** Whether the first rank is higher; of equal ones the later entry wins. */
+function isBefore(a: number[], b: number[]): boolean {
+  const at = a.findIndex((value, index) => value !== b[index]);
+  return at >= 0 && (a[at] ?? 0) > (b[at] ?? 0);
+}

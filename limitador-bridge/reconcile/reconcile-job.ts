@@ -1,0 +1,84 @@
+/** The scheduled reconciliation: compares and tells; people put right (`tollgate reconcile`). */
+import type { Log } from "../admission/ports.ts";
+import type { Store } from "../ledger/store/store.ts";
+import { type Compared, driftToTell } from "./compare.ts";
+import type { LedgerMetrics } from "./ledger-metrics.ts";
+import { comparePrometheus, type TeamDrift } from "./prometheus.ts";
+import { compareAll, drifting, type ReconcileCalls } from "./reconcile.ts";
+
+export interface ReconcileJob {
+  /** Runs once, now. */
+  run(): Promise<void>;
+  /** Begins no further run; resolves when the one under way has ended. */
+  stop(): Promise<void>;
+}
+
+export interface ReconcileJobParts {
+  calls: Pick<ReconcileCalls, "counters" | "publishedSums">;
+  store: Pick<Store, "records">;
+  /** 0: only run() begins one. */
+  intervalMs: number;
+  prometheusUrl: string | null;
+  metrics: LedgerMetrics;
+  log: Log;
+  nowMs: () => number;
+}
+
+/** Counters told by name in one line of the log. */
+const MAX_TOLD = 10;
+
+export function startReconcileJob(parts: ReconcileJobParts): ReconcileJob {
+  let running: Promise<void> | null = null;
+  const run = () => {
+    running ??= reconcileOnce(parts).finally(() => {
+      running = null;
+    });
+    return running;
+  };
+  const timer = parts.intervalMs > 0 ? setInterval(run, parts.intervalMs) : undefined;
+  timer?.unref();
+  return {
+    run,
+    async stop() {
+      clearInterval(timer);
+      await running;
+    },
+  };
+}
+
+async function reconcileOnce(parts: ReconcileJobParts): Promise<void> {
+  const { calls, store, prometheusUrl, metrics, log, nowMs } = parts;
+  try {
+    const compared = await compareAll(calls);
+    metrics.driftRatio.set({ against: "records" }, compared[0]?.drift ?? 0);
+    metrics.lastReconciled.set(nowMs() / 1000);
+    tellCounters(log, drifting(compared));
+  } catch (error) {
+    log.error({ err: error }, "ledger not reconciled");
+  }
+  if (prometheusUrl === null) return;
+  try {
+    const teams = await comparePrometheus(prometheusUrl, store, nowMs());
+    metrics.driftRatio.set({ against: "prometheus" }, teams[0]?.drift ?? 0);
+    tellTeams(log, teams);
+  } catch (error) {
+    log.error({ err: error }, "ledger not compared with Prometheus");
+  }
+}
+
+function tellCounters(log: Log, wrong: Compared[]): void {
+  if (wrong.length === 0) return;
+  const counters = wrong
+    .slice(0, MAX_TOLD)
+    .map(({ counterId, ledger, records }) => ({ counterId, ledger, records }));
+  log.error(
+    { drifting: wrong.length, counters },
+    "ledger and usage records differ: run `tollgate reconcile`",
+  );
+}
+
+function tellTeams(log: Log, teams: TeamDrift[]): void {
+  const wrong = teams.filter(({ drift }) => drift > driftToTell);
+  if (wrong.length === 0) return;
+  log.error({ teams: wrong.slice(0, MAX_TOLD) }, "usage records and Prometheus differ");
+}
