@@ -2,7 +2,7 @@ import { Utf8 } from "./abi/memory";
 import { JsonNode, parseJson } from "./scan/json-tree";
 import { PointerKind, PointerSet } from "./scan/pointer-set";
 
-const DEFAULT_ADMIT_TIMEOUT_MS = 200;
+const DEFAULT_ADMIT_TIMEOUT_MS = 1000;
 
 /** One LLM API, told by the end of the path. */
 export class ApiRoute {
