@@ -7,7 +7,7 @@ import { connect } from "../ledger/store/redis/connect.ts";
 import { parseRedisUrl } from "../ledger/store/redis/redis-url.ts";
 import { byKey, type Note, type Notes } from "./notes.ts";
 
-/** KEYS[1] the hash · ARGV[1] key, ARGV[2] expiresAtMs, ARGV[3] text · 1: written, 0: there is one */
+/** KEYS[1] the hash · ARGV[1] key, [2] expiresAtMs, [3] text · 1: written, 0: there is one */
 const ADD = `
 local now = redis.call("TIME")
 local ms = now[1] * 1000 + math.floor(now[2] / 1000)

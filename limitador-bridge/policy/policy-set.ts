@@ -22,10 +22,7 @@ export interface Payer {
 }
 
 /** What a limit in USD makes of a model without a price. */
-export type UnknownModel =
-  | { rule: "deny" }
-  | { rule: "free" }
-  | { rule: "priceAs"; model: string };
+export type UnknownModel = { rule: "deny" } | { rule: "free" } | { rule: "priceAs"; model: string };
 
 /** A rate of a limit that this request matched. */
 export interface MatchedLimit {

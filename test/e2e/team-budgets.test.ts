@@ -1,4 +1,4 @@
-/** A team with a budget of five cents: warned, moved to the cheaper model, refused, let on again. */
+/** A team with five cents a month: warned, moved to the cheaper model, refused, let on again. */
 import { randomUUID } from "node:crypto";
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
@@ -188,7 +188,7 @@ describe("as the month goes on", () => {
     },
   );
 
-  test("X-Require-Model is honoured until the budget is out, then 429 with the reason", async () => {
+  test("X-Require-Model is honoured until the budget is out, then 429", async () => {
     const required = { "x-require-model": "gpt-4o" };
     for (let i = 0; i < 2; i++) {
       const { reply, record } = await askSettled({ headers: required });
@@ -211,7 +211,7 @@ describe("as the month goes on", () => {
     const { reply, error } = await askSettled();
     expect(reply.status).toBe(429);
     expect(error.message).toMatch(
-      /^Team "ml-team" used 0\.051264 of 0\.05 USD a month; .* Resets at .*Z\. Ask #ml-costs for more\.$/,
+      /^Team "ml-team" used 0\.051264 of 0\.05 USD a month; .*Z\. Ask #ml-costs for more\.$/,
     );
     expect(Number(reply.headers["retry-after"])).toBeGreaterThan(0);
     expect(reply.headers["x-budget-utilization"]).toBe("1.02");
@@ -266,7 +266,7 @@ describe("as the month goes on", () => {
   });
 });
 
-test("32 clients at once for 10 s: the provider's bill is never over budget and allowance", async () => {
+test("32 clients at once: the provider's bill is never over budget and allowance", async () => {
   simulator.bill.reset();
   const until = Date.now() + LOAD_MS;
   const statuses = new Map<number, number>();

@@ -65,7 +65,7 @@ describe("notes on Redis", () => {
   });
 });
 
-test("two replicas share a budget: downgraded at 80 %, refused at 100 %, never over it", async () => {
+test("two replicas share a budget: downgraded at 80 %, refused at 100 %", async () => {
   const url = nextUrl();
   const spec = `  team: blue
   monthlyBudgetUSD: 0.02

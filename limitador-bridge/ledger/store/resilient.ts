@@ -152,9 +152,11 @@ export class ResilientStore implements Store {
       result = await this.#patience.within(asked, this.#reserveTimeoutMs);
     } catch (error) {
       if (!isUnavailable(error)) throw error;
+      this.#breaker.failed();
       throw this.#failed(request, asked, error.message, error);
     }
     if (result === late) {
+      if (this.#patience.isNewFailure(this.#reserveTimeoutMs)) this.#breaker.failed();
       throw this.#failed(request, asked, `no answer in ${this.#reserveTimeoutMs} ms`);
     }
     this.#breaker.succeeded();
@@ -168,7 +170,6 @@ export class ResilientStore implements Store {
     why: string,
     cause?: unknown,
   ): StoreUnavailable {
-    this.#breaker.failed();
     const error = this.#unavailable(request, why, cause);
     if (!error.shadow.admitted) this.#giveBack(request.id, asked);
     return error;

@@ -154,12 +154,13 @@ describe("the thread", () => {
       tokens = await slow.count("o200k_base", []);
     }
     expect(tokens).toBe(0);
-    expect(told).toEqual(["counting takes too long", "counting takes too long"]);
+    expect(told.length).toBeGreaterThanOrEqual(2);
+    expect(new Set(told)).toEqual(new Set(["counting takes too long"]));
     await slow.close();
   });
 
   test("who does not wait for a tokenizer leaves it to be made for the next", async () => {
-    const impatient = createTokenCounter({ worker: urlOf("token-worker.js"), timeoutMs: 20 });
+    const impatient = createTokenCounter({ worker: urlOf("token-worker.js"), timeoutMs: 250 });
     expect(await impatient.count("o200k_base", ["hello world"])).toBeNull();
     let tokens: number | null = null;
     for (const until = Date.now() + 25_000; tokens === null && Date.now() < until; ) {

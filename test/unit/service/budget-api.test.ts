@@ -222,7 +222,8 @@ describe("alerts", () => {
   });
 
   test("so does a charge with no reservation, and that of the organization", async () => {
-    const organization = `${ORGANIZATION.replace("1", "0.01")}  alertThresholds: [{percent: 90, action: alert}]\n`;
+    const thresholds = "  alertThresholds: [{percent: 90, action: alert}]\n";
+    const organization = ORGANIZATION.replace("1", "0.01") + thresholds;
     const service = budgeted([TEAM, organization]);
     const asked = request("a");
     await settleAll(service.app, settled(asked, [0, 900], { reservation: null }));

@@ -185,7 +185,8 @@ describe("who may spend what", () => {
 describe("which model runs", () => {
   const routing = `  team: blue
   monthlyBudgetUSD: 1
-  costRouting: {enabled: true, cheapModel: gpt-4o-mini, expensiveModel: gpt-4o, complexityThreshold: 500}
+  costRouting:
+    {enabled: true, cheapModel: gpt-4o-mini, expensiveModel: gpt-4o, complexityThreshold: 500}
 `;
   test("few tokens go to the cheap model, many to the other", async () => {
     const { app } = budgeted(routing);

@@ -84,11 +84,9 @@ export function budgeted(
 }
 
 function setOf(specs: string[]) {
-  const texts = specs.map((spec, i) =>
-    spec.startsWith("apiVersion")
-      ? spec
-      : `apiVersion: ai.systemhardening.com/v1\nkind: LLMBudget\nmetadata: {name: b${i}}\nspec:\n${spec}`,
-  );
+  const headOf = (i: number) =>
+    `apiVersion: ai.systemhardening.com/v1\nkind: LLMBudget\nmetadata: {name: b${i}}\nspec:\n`;
+  const texts = specs.map((spec, i) => (spec.startsWith("apiVersion") ? spec : headOf(i) + spec));
   const all = [IDENTITY, ...texts].join("---\n");
   const loaded = loadPolicyTexts(new Map([["policies.yaml", all]]));
   if (loaded.problems.length > 0) throw new Error(loaded.problems.map(problemText).join("\n"));

@@ -16,10 +16,22 @@ const longestSilences = 12;
 
 export class Patience {
   #answers = 0;
+  #failedAtMs = Number.NEGATIVE_INFINITY;
 
   /** Tells that the store has answered something. */
   heard(): void {
     this.#answers += 1;
+  }
+
+  /**
+   * True once in each silence: what many asked at one time and got no answer to is one failure of
+   * the store, not many in a row.
+   */
+  isNewFailure(silenceMs: number): boolean {
+    const nowMs = performance.now();
+    if (nowMs - this.#failedAtMs < silenceMs / 2) return false;
+    this.#failedAtMs = nowMs;
+    return true;
   }
 
   /** The answer, or `late` where the store was silent for `silenceMs`, or it took too long. */
