@@ -68,10 +68,7 @@ export function createMetrics({ defaults }: { defaults: boolean }): Metrics {
       costs(record);
     },
     countLearned: learning(createLearningMetrics(registry), model),
-    async text() {
-      await budget.refresh();
-      return registry.metrics();
-    },
+    text: () => budget.refresh().then(() => registry.metrics()),
     contentType: registry.contentType,
   };
 }

@@ -1,4 +1,5 @@
 import { Utf8 } from "./abi/memory";
+import { isFilterConfig } from "./filter-config-check";
 import { JsonNode, parseJson } from "./scan/json-tree";
 import { PointerKind, PointerSet } from "./scan/pointer-set";
 
@@ -119,7 +120,7 @@ export class FilterConfig {
   /** The configuration in the JSON at `ptr`, or null when it is not one. */
   static parse(ptr: usize, length: i32): FilterConfig | null {
     const root = parseJson(ptr, length);
-    if (root === null) return null;
+    if (root === null || !isFilterConfig(root)) return null;
     const apis = root.get("apis");
     const request = root.get("request");
     const response = root.get("response");

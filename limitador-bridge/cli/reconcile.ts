@@ -14,7 +14,8 @@ import { compareAll, correctAll, drifting } from "../reconcile/reconcile.ts";
 import { readRecordLog } from "../reconcile/record-log.ts";
 import { RedisRecovery } from "../reconcile/redis-recovery.ts";
 
-export const RECONCILE_USAGE = `usage: tollgate reconcile [--store URL] [--records FOLDER]… [--dry-run | --apply]
+export const RECONCILE_USAGE = `usage: tollgate reconcile [options]
+  [--store URL] [--records FOLDER]… [--dry-run | --apply]
 
   --store URL       the Redis that has the ledger (default: STORE)
   --records FOLDER  record logs (journal folders, JOURNAL of each service) that the ledger is

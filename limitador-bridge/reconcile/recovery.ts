@@ -18,6 +18,8 @@ import type { RecordLog } from "./record-log.ts";
 
 /** What recovery asks of the store. All throw StoreError unavailable where it is away. */
 export interface RecoveryCalls {
+  /** Called before a store that was not looked at yet is used. */
+  prepare(): Promise<void>;
   /** By shard, the last beat of this replica; 0: none. */
   beats(replica: string): Promise<number[]>;
   writeBeats(replica: string, beats: number[]): Promise<void>;
@@ -144,6 +146,7 @@ export class Recovery {
   async #rebuild(beats: number[], untilAt: number): Promise<void> {
     const { calls, log } = this.#given;
     this.#state = "rebuilding";
+    await calls.prepare();
     // So that what is lost while this goes on is noticed, too.
     const begun = beats.map((beat) => Math.max(beat, rebuilding));
     if (beats.includes(0)) await calls.writeBeats(log.replica, begun);

@@ -4,6 +4,7 @@ import { parseCounterId } from "../ledger/counter.ts";
 import { defaultRetentionMs, positionOf } from "../ledger/store/record-query.ts";
 import { Link } from "../ledger/store/redis/link.ts";
 import type { RedisUrl } from "../ledger/store/redis/redis-url.ts";
+import { scripts as storeScripts } from "../ledger/store/redis/script.ts";
 import { clusterShards, type Shard, Shards } from "../ledger/store/redis/shards.ts";
 import { format } from "../ledger/store/redis.ts";
 import { windowAt, withCarryOver } from "../ledger/window.ts";
@@ -37,6 +38,10 @@ export class RedisRecovery implements RecoveryCalls {
     this.#link = new Link(url, { timeoutMs, ...told });
     this.#shards = new Shards(url.prefix, this.#link.isCluster ? clusterShards : 1);
     this.#nowMs = nowMs;
+  }
+
+  prepare(): Promise<void> {
+    return this.#link.load([storeScripts.reserve, storeScripts.settle, scripts.restore]);
   }
 
   beats(replica: string): Promise<number[]> {

@@ -1,7 +1,9 @@
 /** A team with five cents a month: warned, moved to the cheaper model, refused, let on again. */
 import { randomUUID } from "node:crypto";
+import { readFile } from "node:fs/promises";
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
+import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type Simulator, startSimulator } from "../../limitador-bridge/simulator/simulator.ts";
@@ -264,6 +266,24 @@ describe("as the month goes on", () => {
     const remaining = await metric(stack.apiUrl, "llm_budget_remaining_usd", team);
     expect(remaining).toBeCloseTo(0.2 - spentNanoUsd / USD, 12);
   });
+});
+
+test("the audit log has the grant, and what was written in the file", async () => {
+  const text = await readFile(join(stack.folder, "store/state/audit.jsonl"), "utf8");
+  const entries = text
+    .trimEnd()
+    .split("\n")
+    .map((line) => JSON.parse(line));
+  const grants = entries.filter(({ action }) => action === "grant");
+  expect(grants).toMatchObject([{ team: "ml-team", amountNanoUsd: 0.01 * USD, author: "finance" }]);
+  const changes = entries.filter(({ action }) => action === "policy_changed");
+  expect(
+    changes.map(({ name, before, after }) => [
+      name,
+      before.spec.monthlyBudgetUSD,
+      after.spec.monthlyBudgetUSD,
+    ]),
+  ).toEqual([["ml-team", 0.05, 0.2]]);
 });
 
 test("32 clients at once: the provider's bill is never over budget and allowance", async () => {

@@ -48,9 +48,10 @@ export interface Seen {
   records: SettlementRecord[];
 }
 
-/** The service was not there: longer than until the filter's next probe. */
-const PROBE_MS = 1100;
 const FLUSH_MS = 100;
+/** While the service seems away, the filter probes every 250 ms, and gives up a probe after 2 s. */
+const MOST_ROUNDS = 40;
+const QUIET_ROUNDS = 2;
 
 const admitRequests = Compile(AdmitRequest);
 const settleRequests = Compile(SettleRequest);
@@ -124,17 +125,17 @@ function respond(stream: Stream, exchange: Exchange, random: Random, sent: Buffe
 /** Takes what is settled; the filter's polls are answered, so that it asks again next time. */
 function settle(host: Host): SettlementRecord[] {
   const records: SettlementRecord[] = [];
-  const circuit = host.metrics.value("tollgate_circuit_open");
-  host.advance(circuit === 0 ? FLUSH_MS : PROBE_MS);
-  for (const poll of host.pendingCalls("/v1/filter-config")) poll.respond(304);
-  // A record is sent when the one before it has been taken.
-  for (let round = 0; round < 2; round++) {
-    for (const call of host.pendingCalls("/v1/settle")) {
+  let quietRounds = 0;
+  for (let round = 0; quietRounds < QUIET_ROUNDS && round < MOST_ROUNDS; round++) {
+    host.advance(FLUSH_MS);
+    for (const poll of host.pendingCalls("/v1/filter-config")) poll.respond(304);
+    const calls = host.pendingCalls("/v1/settle");
+    for (const call of calls) {
       records.push(...readCall(call, settleRequests).records);
       call.respond(200, {}, { accepted: 1, duplicate: 0 });
     }
-    host.advance(FLUSH_MS);
-    for (const poll of host.pendingCalls("/v1/filter-config")) poll.respond(304);
+    const isQuiet = calls.length === 0 && host.metrics.value("tollgate_circuit_open") === 0;
+    quietRounds = isQuiet ? quietRounds + 1 : 0;
   }
   return records;
 }

@@ -134,7 +134,8 @@ describe("reserve while the store is away", () => {
     for (let n = 0; n < 100; n += 1) {
       await unavailable(store.reserve(reservation(`n${n}`, [limited(1)])));
     }
-    expect(performance.now() - again).toBeLessThan(50);
+    // A hundred waits would be three seconds.
+    expect(performance.now() - again).toBeLessThan(500);
     expect(flaky.calls - calls).toBeLessThanOrEqual(4);
     flaky.resume();
     await untilClosed();

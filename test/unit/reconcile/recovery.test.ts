@@ -122,7 +122,7 @@ test("a restart that loses all is noticed before the next decision", async () =>
   await server.stop();
 }, 30_000);
 
-test("what only the newest writes lost is given back; a process that comes back does it, too", async () => {
+test("what only the newest writes lost is given back; a process come back does it, too", async () => {
   const server = await startRedis();
   const first = await replica(server, "tail");
   await spend(first.store, "kept", 5);

@@ -77,7 +77,7 @@ async function copy(from: string, to: string, ...flags: string[]): Promise<strin
   return lines;
 }
 
-test("embedded → Redis → Redis Cluster → embedded; each goes on as the first would have", async () => {
+test("embedded → Redis → Cluster → embedded; each goes on as the first would have", async () => {
   const embedded = (name: string) => `embedded:${join(folder, name)}`;
   const clustered = cluster.url("wait=1");
   const single = `redis://127.0.0.1:${redis.port}`;

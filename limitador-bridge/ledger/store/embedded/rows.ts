@@ -4,7 +4,7 @@
  *
  *   key                            value
  *   c!<counter id>                 [limit, startMs, endMs, used, held, previousUsed, previousHeld],
- *                                  and where it carries over: previousStartMs, previousLimit, percent
+ *                                  with carry-over: previousStartMs, previousLimit, percent
  *   e!<id>                         what became of a hold: settled, or expired or provisional with
  *                                  the hold
  *   h!<id>                         a hold: expiresAtMs, option (not 0), claims, expiryRecord

@@ -71,9 +71,9 @@ export class Link {
   /** One system call writes all that is sent in one turn of the event loop. */
   #writeTogether(): void {
     if (this.#isCorked || this.#client instanceof Cluster) return;
-    // null until the first connection.
-    const stream = this.#client.stream as Redis["stream"] | null;
-    if (stream === null || stream === undefined) return;
+    // There is none before the first connection.
+    const { stream } = this.#client as { stream?: Redis["stream"] };
+    if (stream === undefined) return;
     this.#isCorked = true;
     stream.cork();
     setImmediate(() => {
@@ -120,10 +120,18 @@ export class Link {
     return node;
   }
 
+  /** Makes scripts known to every primary, before many ask for them at once. */
+  async load(known: Script[]): Promise<void> {
+    const load = (node: Redis) => known.map(({ lua }) => node.script("LOAD", lua));
+    await this.#reading(() => Promise.all(this.#primaries().flatMap(load)));
+  }
+
   async ping(): Promise<void> {
-    const client = this.#client;
-    const nodes = () => (client instanceof Cluster ? client.nodes("master") : [client]);
-    await this.#reading(() => Promise.all(nodes().map((node) => node.ping())));
+    await this.#reading(() => Promise.all(this.#primaries().map((node) => node.ping())));
+  }
+
+  #primaries(): Redis[] {
+    return this.#client instanceof Cluster ? this.#client.nodes("master") : [this.#client];
   }
 
   async close(): Promise<void> {

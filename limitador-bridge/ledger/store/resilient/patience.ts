@@ -10,7 +10,7 @@ import { setImmediate as nextTurn } from "node:timers/promises";
 
 export const late = Symbol("late");
 
-const slices = 4;
+const slices = 2;
 /** The longest wait for a store that answers others, in silences. */
 const longestSilences = 12;
 

@@ -4,7 +4,7 @@
  * KEYS[1] hold    h:<id>
  * KEYS[2] ended   e:<id>
  *
- * Reply: {0 unknown | 1 held | 2 to be corrected: expired, provisional | 3 settled, parts (prelude)}
+ * Reply: {0 unknown | 1 held | 2 to correct: expired, provisional | 3 settled, parts (prelude)}
  */
 export const lookupLua = `
 local held, ended = redis.call('GET', KEYS[1]), redis.call('GET', KEYS[2])

@@ -27,7 +27,8 @@
  *
  * Reply: {0 settled by a hold | 1 charged by claims | 2 settled before, nothing changed |
  *         -1 calendar does not reach, now, counters}; counters are told for each claim for 1
- *         and 2, and counter id, limit and told for each claim of the hold for 0. At its end, text: for each of these, start of the window that is charged, what
+ *         and 2, and counter id, limit and told for each claim of the hold for 0. At its end,
+ *         text: for each of these, start of the window that is charged, what
  *         was charged before and is replaced, limit and percent that is carried over.
  */
 import { prelude } from "./prelude.ts";
