@@ -175,6 +175,7 @@ export class Stream {
 
   /** The request is here whole. */
   private requestComplete(): Action {
+    this.adoptConfig();
     const config = this.config;
     if (config === null) {
       if (this.root.isUnreachable) return this.unanswered();
@@ -191,20 +192,22 @@ export class Stream {
     return this.ask();
   }
 
+  /** The stream began before the first filter config came; it may be there now. */
+  private adoptConfig(): void {
+    const config = this.root.filterConfig;
+    if (this.config !== null || config === null) return;
+    this.config = config;
+    this.match = matchApi(config.routes, this.head.method, this.head.path);
+    if (this.bodyLength == 0) return;
+    this.scan = new RequestScan(config);
+    this.scanTo(this.bodyLength);
+  }
+
   /** The first filter config has come, or asking for it has failed. */
   configArrived(): void {
     if (this.phase != Phase.Waiting) return;
     setEffectiveContext(this.id);
     this.phase = Phase.Reading;
-    const config = this.root.filterConfig;
-    if (config !== null) {
-      this.config = config;
-      this.match = matchApi(config.routes, this.head.method, this.head.path);
-      if (this.bodyLength > 0) {
-        this.scan = new RequestScan(config);
-        this.scanTo(this.bodyLength);
-      }
-    }
     if (this.requestComplete() == Action.Continue) continueStream(Direction.Request);
     setEffectiveContext(this.root.id);
   }
