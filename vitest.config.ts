@@ -4,8 +4,8 @@ export default defineConfig({
   test: {
     include: ["test/**/*.test.ts"],
     reporters: ["default", "./test/plain-reporter.ts"],
-    // Two cores: files that start real servers would only slow each other down.
-    maxWorkers: 2,
+    // Tests start real servers, which need the cores; files at once would only disturb each other.
+    maxWorkers: 1,
     testTimeout: 30_000,
     hookTimeout: 60_000,
   },

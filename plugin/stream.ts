@@ -54,11 +54,6 @@ const CONTENT_LENGTH = new Utf8("content-length");
 
 const scratch = new ByteWriter();
 
-/** What could not be read to its end may be a request that costs. */
-function looksLikeLlm(scan: RequestScan): bool {
-  return scan.isTooDeep || (scan.hasModel && scan.hasPrompt);
-}
-
 /** One exchange, and the only place that holds or lets go a request. */
 export class Stream {
   /** Ticks that went by while the headers were held. */
@@ -185,7 +180,7 @@ export class Stream {
     }
     const scan = this.scan;
     if (scan !== null) scan.end();
-    if (this.match === null && (scan === null || !looksLikeLlm(scan))) {
+    if (this.match === null && (scan === null || !scan.looksLikeLlm)) {
       return this.ignore();
     }
     this.begin();

@@ -84,9 +84,9 @@ export class RequestScan extends JsonSink {
     return this.rootStart >= 0 && this.rootStart == this.firstByte && this.documents == 1;
   }
 
-  /** The body is nested so deeply that what it asks for could not be read. */
-  get isTooDeep(): bool {
-    return this.scanner.tooDeep;
+  /** An LLM request; what was nested too deeply to be read may be one, too, and cost. */
+  get looksLikeLlm(): bool {
+    return this.scanner.tooDeep || (this.hasModel && this.hasPrompt);
   }
 
   get hasBody(): bool {
