@@ -31,7 +31,7 @@ const POLL_TICKS = 30;
 /** A filter config that cannot be read leaves the last good one in force. */
 export const filterConfigCorpus: Corpus<Filters> = {
   name: "filter-configs",
-  percent: 5,
+  percent: 4,
   start: startFilters,
   memoryBytes: ({ allow, deny }) => allow.memoryBytes + deny.memoryBytes,
   run: ({ allow: host }, random) => {

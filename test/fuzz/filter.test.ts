@@ -6,14 +6,14 @@ import { exchangeCorpus } from "./exchange-corpus.ts";
 import { settleAnswerCorpus } from "./settle-answer-corpus.ts";
 
 const CORPORA: Corpus<unknown>[] = [
-  exchangeCorpus("request-bodies", 20, "request"),
-  exchangeCorpus("request-headers", 5, "headers"),
-  exchangeCorpus("admit-answers", 10, "answer"),
-  exchangeCorpus("json-responses", 12, "json"),
-  exchangeCorpus("sse-responses", 18, "sse"),
-  exchangeCorpus("event-stream-responses", 8, "eventstream"),
-  exchangeCorpus("gzip-responses", 8, "gzip"),
-  exchangeCorpus("random-responses", 4, "bytes"),
+  exchangeCorpus("request-bodies", 17, "request"),
+  exchangeCorpus("request-headers", 4, "headers"),
+  exchangeCorpus("admit-answers", 9, "answer"),
+  exchangeCorpus("json-responses", 11, "json"),
+  exchangeCorpus("sse-responses", 16, "sse"),
+  exchangeCorpus("event-stream-responses", 7, "eventstream"),
+  exchangeCorpus("gzip-responses", 7, "gzip"),
+  exchangeCorpus("random-responses", 3, "bytes"),
   filterConfigCorpus,
   pluginConfigurationCorpus,
   settleAnswerCorpus,

@@ -188,13 +188,18 @@ function add(sums: Map<string, bigint>, user: string, amount: number): void {
 
 function counterUser({ key }: CounterView): string {
   const [user = ""] = counterNames(key)?.counters ?? [];
-  return user.startsWith("sha256:") ? LONG : user;
+  return user.startsWith("sha256:") ? LONG : wellFormed(user);
 }
 
-/** Keys are well-formed, and hashed where they are long; records have long names clipped. */
+/** Keys are hashed where they are long; records have long names clipped. */
 function recordUser({ user }: UsageRecord): string {
-  const name = String(user).replace(/\p{Surrogate}/gu, "\ufffd");
-  return name.length >= CLIPPED ? LONG : name;
+  const name = String(user);
+  return name.length >= CLIPPED ? LONG : wellFormed(name);
+}
+
+/** Half a surrogate pair is U+FFFD wherever it goes through UTF-8. */
+function wellFormed(name: string): string {
+  return name.replace(/\p{Surrogate}/gu, "\ufffd");
 }
 
 async function recordsOf({ store, parts }: Service): Promise<UsageRecord[]> {

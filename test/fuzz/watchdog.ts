@@ -4,21 +4,28 @@
  */
 import { Worker } from "node:worker_threads";
 
-const HANG_MS = 60_000;
+/** Of CPU time, so that a busy or paused machine is no hang. */
+const HANG_CPU_MS = 30_000;
+/** What waits for ever takes no CPU time. */
+const HANG_CHECKS = 300;
 const CHECK_MS = 1000;
 
 /** The worker's own program; it sees the number of the input and when it last changed. */
 const PROGRAM = `
 const { workerData } = require("node:worker_threads");
 const input = new Int32Array(workerData.shared);
+const cpuMs = () => process.cpuUsage().user / 1000;
 let last = -1;
-let sinceMs = Date.now();
+let checks = 0;
+let sinceMs = cpuMs();
 setInterval(() => {
   const now = Atomics.load(input, 0);
+  checks++;
   if (now !== last) {
     last = now;
-    sinceMs = Date.now();
-  } else if (Date.now() - sinceMs > workerData.hangMs) {
+    checks = 0;
+    sinceMs = cpuMs();
+  } else if (cpuMs() - sinceMs > workerData.cpuMs || checks > workerData.checks) {
     const what = "hang: SEED=" + workerData.seed + " CORPUS=" + workerData.name;
     require("node:fs").writeSync(2, what + " INPUT=" + now + "\\n");
     process.kill(process.pid, "SIGKILL");
@@ -35,7 +42,8 @@ export interface Watchdog {
 export function startWatchdog(name: string, seed: number): Watchdog {
   const shared = new SharedArrayBuffer(4);
   const input = new Int32Array(shared);
-  const workerData = { shared, name, seed, hangMs: HANG_MS, checkMs: CHECK_MS };
+  const limits = { cpuMs: HANG_CPU_MS, checks: HANG_CHECKS, checkMs: CHECK_MS };
+  const workerData = { shared, name, seed, ...limits };
   const worker = new Worker(PROGRAM, { eval: true, workerData });
   worker.unref();
   return {

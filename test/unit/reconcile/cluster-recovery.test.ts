@@ -3,7 +3,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { reconcile } from "../../../limitador-bridge/cli/reconcile.ts";
 import { type Ledger, openLedger } from "../../../limitador-bridge/reconcile/open-ledger.ts";
 import { claim, recordIds, reservation, settlement } from "../../store/contract/fixture.ts";
@@ -56,7 +56,8 @@ test("FLUSHALL of one primary, then of all with nobody there but the command", a
     if (Date.now() > deadline) throw new Error("nothing restored in 10 s");
     await sleep(50);
   }
-  await ledger.store.ping();
+  // While it is being rebuilt, a store says that it is away.
+  await vi.waitFor(() => ledger.store.ping(), { timeout: 10_000 });
   expect(await used(ledger)).toEqual(before);
   expect(await recordIds(ledger.store)).toHaveLength(60);
   await ledger.close();

@@ -3,7 +3,7 @@ import { appendFile, mkdtemp, readdir, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { afterAll, afterEach, expect, test } from "vitest";
+import { afterAll, afterEach, expect, test, vi } from "vitest";
 import { counterId } from "../../../limitador-bridge/ledger/counter.ts";
 import { parseRedisUrl } from "../../../limitador-bridge/ledger/store/redis/redis-url.ts";
 import type { LimitClaim, Store } from "../../../limitador-bridge/ledger/store/store.ts";
@@ -138,7 +138,8 @@ test("what the newest writes lost is given back, also by a process that comes ba
   }
   for (const key of await client.keys("tollgate:{0}:c:*")) await client.hincrby(key, "u", -6);
   const again = await replica(server, "tail");
-  await again.store.ping();
+  // While it is being rebuilt, a store says that it is away.
+  await vi.waitFor(() => again.store.ping(), { timeout: 10_000 });
   expect(await used(again.store)).toEqual(["fixed", "month", "sliding"].map((key) => [key, 11, 0]));
   expect(again.restored).toBe(1);
   expect(await recordIds(again.store)).toHaveLength(2);

@@ -11,8 +11,15 @@ import { setImmediate as nextTurn } from "node:timers/promises";
 export const late = Symbol("late");
 
 const slices = 2;
+/** Slices in which this process could not run, which say nothing of the store, are let pass. */
+const mostStarved = 4;
 /** The longest wait for a store that answers others, in silences. */
 const longestSilences = 12;
+
+interface Wait {
+  over: boolean;
+  timer: NodeJS.Timeout | undefined;
+}
 
 export class Patience {
   #answers = 0;
@@ -37,28 +44,38 @@ export class Patience {
   /** The answer, or `late` where the store was silent for `silenceMs`, or it took too long. */
   async within<T>(asked: Promise<T>, silenceMs: number): Promise<T | typeof late> {
     asked.catch(() => {});
-    let timer: NodeJS.Timeout | undefined;
-    const timeUp = new Promise<typeof late>((resolve) => {
-      let silent = 0;
-      let left = slices * longestSilences;
-      let answers = this.#answers;
-      const wait = () => {
-        timer = setTimeout(async () => {
-          await nextTurn();
-          silent = this.#answers === answers ? silent + 1 : 0;
-          answers = this.#answers;
-          left -= 1;
-          if (silent >= slices || left <= 0) resolve(late);
-          else if (timer !== undefined) wait();
-        }, silenceMs / slices);
-      };
-      wait();
-    });
+    const wait: Wait = { over: false, timer: undefined };
     try {
-      return await Promise.race([asked, timeUp]);
+      return await Promise.race([asked, this.#silence(silenceMs, wait)]);
     } finally {
-      clearTimeout(timer);
-      timer = undefined;
+      wait.over = true;
+      clearTimeout(wait.timer);
     }
+  }
+
+  /** Resolves when the store has been silent; never where the wait is over before. */
+  #silence(silenceMs: number, wait: Wait): Promise<typeof late> {
+    const sliceMs = silenceMs / slices;
+    const untilMs = performance.now() + longestSilences * silenceMs;
+    let answers = this.#answers;
+    let silent = 0;
+    let starved = 0;
+    return new Promise((resolve) => {
+      const waitOn = () => {
+        const begunMs = performance.now();
+        wait.timer = setTimeout(async () => {
+          await nextTurn();
+          if (wait.over) return;
+          const nowMs = performance.now();
+          if (this.#answers !== answers) silent = 0;
+          else if (nowMs - begunMs > 2 * sliceMs && starved < mostStarved) starved += 1;
+          else silent += 1;
+          answers = this.#answers;
+          if (silent >= slices || nowMs >= untilMs) resolve(late);
+          else waitOn();
+        }, sliceMs);
+      };
+      waitOn();
+    });
   }
 }
