@@ -7,6 +7,7 @@ import { registerBudgets } from "./api/budgets.ts";
 import { answerClientError, answerError, installErrorHandlers } from "./api/error-handlers.ts";
 import { registerEstimate } from "./api/estimate.ts";
 import { type CaptureLists, registerFilterConfig } from "./api/filter-config.ts";
+import { registerFilterWasm } from "./api/filter-wasm.ts";
 import { type GrantsParts, registerGrants } from "./api/grants.ts";
 import { registerHealth } from "./api/health.ts";
 import { registerLimits } from "./api/limits.ts";
@@ -19,6 +20,7 @@ import { registerUsage } from "./api/usage.ts";
 import { validatorCompiler } from "./api/validation.ts";
 import { type ChargeListeners, tellingStore } from "./budget/telling-store.ts";
 import type { TokenCounter } from "./estimate/token-worker-pool.ts";
+import { LeaseGranter } from "./lease/grant.ts";
 import type { Store } from "./ledger/store/store.ts";
 import type { LedgerState } from "./reconcile/ledger-metrics.ts";
 import type { SettlementParts } from "./settlement/settle.ts";
@@ -31,7 +33,7 @@ const API_VERSION = "0.1.0";
 
 /** Everything that the application is made of. */
 export interface Parts
-  extends Omit<AdmissionParts, "store" | "shapes" | "log" | "grants">,
+  extends Omit<AdmissionParts, "store" | "shapes" | "log" | "grants" | "leases">,
     Omit<SettlementParts, "store" | "log" | "grants">,
     Pick<GrantsParts, "grants" | "audit">,
     ChargeListeners {
@@ -44,6 +46,8 @@ export interface Parts
   storeState?: () => LedgerState | null;
   /** See EstimateParts. */
   tokens?: TokenCounter;
+  /** The compiled filter's file. */
+  wasm?: string;
 }
 
 /** Builds the application; the caller listens and closes. */
@@ -65,9 +69,11 @@ export function buildApp(parts: Parts): FastifyInstance {
   const routes = collectRoutes(app);
   installErrorHandlers(app, routes);
 
-  registerAdmit(app, { ...parts, shapes: parts.capture });
+  const leases = new LeaseGranter(parts);
+  registerAdmit(app, { ...parts, shapes: parts.capture, leases });
   registerSettle(app, { ...parts, store: tellingStore(parts) });
   registerFilterConfig(app, parts);
+  if (parts.wasm !== undefined) registerFilterWasm(app, parts.wasm);
   registerPolicies(app, parts.policies);
   registerLimits(app, parts);
   registerBudgets(app, parts);

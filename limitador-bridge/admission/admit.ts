@@ -1,12 +1,12 @@
 /** The decision on one request: match, estimate, plan, reserve, answer. */
 import { exceeded } from "../budget/denial.ts";
-import { toRequestContext } from "../cel/attributes.ts";
 import type { AdmitAnswer, AdmitRequest } from "../contract/filter.ts";
 import type { Refusal, ReserveResult } from "../ledger/store/store.ts";
 import { StoreError } from "../ledger/store/store-error.ts";
+import { matchRequest } from "../policy/match-memo.ts";
 import type { EvaluationError, MatchedLimit } from "../policy/policy-set.ts";
 import { judgeUnknownModel } from "../pricing/unknown-model.ts";
-import { allow, allowUnreserved } from "./allow.ts";
+import { allow, allowUnreserved, runAnswer } from "./allow.ts";
 import { raiseRejected } from "./budget-alerts.ts";
 import { planCase } from "./budget-request.ts";
 import {
@@ -27,23 +27,44 @@ import { localDecision, withoutStore } from "./store-away.ts";
 export async function admit(parts: AdmissionParts, request: AdmitRequest): Promise<AdmitAnswer> {
   const nowMs = parts.nowMs();
   const policies = parts.policies();
-  const context = toRequestContext(request.attributes, request.llm);
-  const { limits, errors } = policies.match(context);
-  const payer = policies.payer(context);
+  const { attributes, llm } = request;
+  const { context, payer, limits, errors } = matchRequest(policies, attributes, llm);
   const known: RecordedCase = { request, context, payer, nowMs };
+  const isRenewal = request.renew !== undefined;
   const refusing = reportErrors(parts, errors);
-  if (refusing !== undefined) return refuseEvaluation(parts, known, refusing);
+  if (refusing !== undefined) {
+    return isRenewal ? NO_LEASE : refuseEvaluation(parts, known, refusing);
+  }
   const planned = planCase(parts, known, policies.budgets.match(payer));
   if (planned.kind === "deny") {
+    if (isRenewal) return NO_LEASE;
     return refuseBudget(parts, known, { denial: planned.denial, plan: null, counters: [] });
   }
   const plan = planned.kind === "plan" ? planned.plan : null;
   const { ratios } = parts;
   const prices = parts.prices();
-  const options = caseOptions({ llm: request.llm, limits, plan, prices, ratios, nowMs });
+  const options = caseOptions({ llm, limits, plan, prices, ratios, nowMs });
   const found: Case = { ...known, limits, plan, options };
   const money = unpricedMoney(found);
+  if (isRenewal) return money === undefined ? renew(parts, found) : NO_LEASE;
   return money === undefined ? reserve(parts, found) : refusePrice(parts, found, money);
+}
+
+/** What a worker is told whose lease is not renewed: its requests ask again. */
+const NO_LEASE: AdmitAnswer = {
+  verdict: "allow",
+  reservation: null,
+  requestHeaders: {},
+  responseHeaders: {},
+};
+
+/** Decides on nothing but the next lease. */
+async function renew(parts: AdmissionParts, found: Case): Promise<AdmitAnswer> {
+  const option = firstOption(found);
+  const granted = await parts.leases?.grant(parts, found, runAnswer(found, option, []), null);
+  if (granted === null || granted === undefined) return NO_LEASE;
+  const now: Case = { ...found, nowMs: parts.nowMs() };
+  return { ...runAnswer(now, option, granted.counters), lease: granted.lease };
 }
 
 /** Counts every failed expression; gives the first of a policy that denies then. */
@@ -85,7 +106,10 @@ async function reserve(parts: AdmissionParts, found: Case): Promise<AdmitAnswer>
   const now: Case = { ...found, nowMs: parts.nowMs() };
   if (result.admitted) {
     const option = found.options[result.option] ?? firstOption(found);
-    return allow(parts, now, { option, counters: result.counters, reason });
+    const answer = allow(parts, now, { option, counters: result.counters, reason });
+    if (result.option !== 0 || reason !== "") return answer;
+    const granted = await parts.leases?.grant(parts, now, answer, result.counters);
+    return granted === null || granted === undefined ? answer : { ...answer, lease: granted.lease };
   }
   return (await reserveLess(parts, now, result.refusals)) ?? refuse(parts, now, result.refusals);
 }

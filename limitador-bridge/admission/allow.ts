@@ -16,18 +16,27 @@ export interface Taken {
 
 /** The answer to a request that was reserved. */
 export function allow(parts: AdmissionParts, found: Case, taken: Taken): AdmitAnswer {
-  const { request, limits, plan, nowMs } = found;
+  const { request, plan } = found;
   const { option, counters, reason } = taken;
+  if (plan !== null && option.budget?.why === "budget_pressure") {
+    raiseDowngraded(parts, found, plan, option.budget, counters);
+  }
+  count(parts, found, option, reason);
+  return { ...runAnswer(found, option, counters), reservation: request.id };
+}
+
+/** What a request that runs as `option` is told, with nothing reserved and nothing counted. */
+export function runAnswer(
+  { limits, plan, nowMs }: Case,
+  option: CaseOption,
+  counters: readonly CounterView[],
+): AdmitAnswer {
   const enforced = limitStates(limits, [...counters]).filter(isEnforced);
   const headers = rateLimitHeaders(enforced, nowMs);
   if (plan !== null && option.budget !== null) {
     Object.assign(headers, budgetHeaders(plan, option.budget, counters));
-    if (option.budget.why === "budget_pressure") {
-      raiseDowngraded(parts, found, plan, option.budget, counters);
-    }
   }
-  count(parts, found, option, reason);
-  return { ...answerOf(option), reservation: request.id, responseHeaders: headers };
+  return { ...answerOf(option), responseHeaders: headers };
 }
 
 /** The answer while the store is away: the request runs, and is charged when it is settled. */

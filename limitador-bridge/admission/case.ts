@@ -5,6 +5,7 @@ import type { BudgetPlan, PlanOption } from "../budget/plan.ts";
 import type { BudgetAlert } from "../budget/thresholds.ts";
 import type { AdmitRequest } from "../contract/filter.ts";
 import type { UsageRecord } from "../contract/usage-record.ts";
+import type { LeaseGranter } from "../lease/grant.ts";
 import type { LimitClaim, Store } from "../ledger/store/store.ts";
 import type { Metrics } from "../metrics.ts";
 import type { MatchedLimit, Payer, PolicySet, RequestContext } from "../policy/policy-set.ts";
@@ -24,6 +25,8 @@ export interface AdmissionParts {
   /** See createLogThrottle. */
   throttle: (fault: string) => number | null;
   denialRecords: DenialRecords;
+  /** null: every request asks. */
+  leases: Pick<LeaseGranter, "grant"> | null;
   grants: GrantSource;
   /** Takes an alert as often as it is met; see AlertQueue. */
   onBudgetAlert: (alert: BudgetAlert) => void;
@@ -92,7 +95,7 @@ function exchange({ request, context, payer, nowMs }: RecordedCase) {
   return {
     id: request.id,
     timeMs: nowMs,
-    requestId: headerOf(context, "x-request-id"),
+    requestId: request.requestId ?? headerOf(context, "x-request-id"),
     llm: request.llm,
     modelSent: null,
     payer,

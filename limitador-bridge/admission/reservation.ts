@@ -105,7 +105,8 @@ function reserveOf(limit: MatchedLimit, worst: Amounts): number {
   return limit.reservation === "worst-case" ? worst[limit.unit] : 0;
 }
 
-function worstAmounts({ inputTokens, maxOutputTokens, worstCost }: Estimate): Amounts {
+/** The most that the request may use. */
+export function worstAmounts({ inputTokens, maxOutputTokens, worstCost }: Estimate): Amounts {
   return {
     total: clamp(inputTokens + maxOutputTokens),
     input: inputTokens,

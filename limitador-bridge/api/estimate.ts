@@ -80,7 +80,7 @@ const Answer = Type.Object({
   limits: Type.Array(Limit),
 });
 
-export interface EstimateParts extends Omit<AdmissionParts, "store" | "shapes"> {
+export interface EstimateParts extends Omit<AdmissionParts, "store" | "shapes" | "leases"> {
   store: Pick<Store, "counters">;
   capture: { apis: ApiRoute[]; request: RequestPointers; errors: Record<string, string> };
   /** A thread of its own where not given. */

@@ -22,7 +22,7 @@ export interface FilterConfigParts {
 /** For people to correlate: records of denials and of expired holds carry it. */
 const CORRELATION_HEADER = "x-request-id";
 
-/** Makes the filter config of a policy set; its version is the hash of all the rest. */
+/** Makes the filter config of a policy set; its version is the hash of all that is in force. */
 export function filterConfig(parts: Omit<FilterConfigParts, "policies">, policies: PolicySet) {
   const { capture, admitTimeoutMs } = parts;
   const { bodyPointers, headers, properties, metadata } = policies.needs;
@@ -40,7 +40,9 @@ export function filterConfig(parts: Omit<FilterConfigParts, "policies">, policie
     errors: capture.errors,
     errorTypes: capture.errorTypes,
   };
-  const version = createHash("sha256").update(JSON.stringify(config)).digest("base64url");
+  // Leases end when the version changes, so it tells of every change of a policy.
+  const all = JSON.stringify([policies.version, config]);
+  const version = createHash("sha256").update(all).digest("base64url");
   return { version, ...config } satisfies FilterConfig;
 }
 

@@ -1,12 +1,15 @@
 /** POST /v1/settle: what requests used. Answered when it is durable. */
 import type { FastifyInstance } from "fastify";
-import Type from "typebox";
-import { SettleAnswer, SettleRequest } from "../contract/filter.ts";
+import Type, { type Static } from "typebox";
+import { LeaseReturn, SettleAnswer, SettleRequest } from "../contract/filter.ts";
 import { type SettlementParts, settle } from "../settlement/settle.ts";
 import { validatorCompiler } from "./validation.ts";
 
 /** Records are validated one by one, later: a bad one must not lose those beside it. */
-const Batch = Type.Object({ records: Type.Array(Type.Unknown(), { maxItems: 1000 }) });
+const Batch = Type.Object({
+  records: Type.Array(Type.Unknown(), { maxItems: 1000 }),
+  leases: Type.Optional(Type.Array(LeaseReturn, { maxItems: 10_000 })),
+});
 
 export function registerSettle(app: FastifyInstance, parts: SettlementParts): void {
   const schema = {
@@ -14,7 +17,7 @@ export function registerSettle(app: FastifyInstance, parts: SettlementParts): vo
     body: SettleRequest,
     response: { 200: SettleAnswer },
   };
-  app.post<{ Body: { records: unknown[] } }>(
+  app.post<{ Body: Static<typeof Batch> }>(
     "/v1/settle",
     {
       schema,
@@ -23,7 +26,8 @@ export function registerSettle(app: FastifyInstance, parts: SettlementParts): vo
     },
     async (request) => {
       const end = parts.metrics.settleSeconds.startTimer();
-      const answer = await settle(parts, request.body.records);
+      const { records, leases } = request.body;
+      const answer = await settle(parts, records, leases);
       end();
       return answer;
     },

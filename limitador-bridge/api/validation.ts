@@ -21,10 +21,18 @@ export const validatorCompiler: FastifySchemaCompiler<TSchema> = ({ schema, http
   return (value: unknown) => {
     const given = isText ? validator.Convert({ ...(value as object) }) : value;
     if (validator.Check(given)) return { value: given };
-    const problem = describe(validator.Errors(given) as SchemaError[]);
+    const problem = describeInvalid(validator, given);
     return { error: new ApiError("invalid_request", `${httpPart}: ${problem}`) };
   };
 };
+
+/** What is wrong with a value that the schema refuses. */
+export function describeInvalid(
+  validator: { Errors(value: unknown): unknown },
+  value: unknown,
+): string {
+  return describe(validator.Errors(value) as SchemaError[]);
+}
 
 /** The first problem, in words: `/llm/choices must be integer`, `unknown name "mdoel"`. */
 function describe(errors: SchemaError[]): string {

@@ -21,6 +21,8 @@ export interface Reads {
   /** Namespace, then keys. */
   metadata: string[][];
   bodyPointers: Set<string>;
+  /** Fields of `llm`. */
+  llm: Set<string>;
 }
 
 /** Something wrong with an expression; offsets are characters into its text. */
@@ -37,7 +39,8 @@ const ACCESS_OPERATORS = new Set([".", ".?", "[]", "[?]"]);
 
 /** No reads at all. */
 export function noReads(): Reads {
-  return { headers: new Set(), properties: new Map(), metadata: [], bodyPointers: new Set() };
+  const bodyPointers = new Set<string>();
+  return { headers: new Set(), properties: new Map(), metadata: [], bodyPointers, llm: new Set() };
 }
 
 /** Adds what `source` reads to `target`. */
@@ -46,6 +49,7 @@ export function addReads(target: Reads, source: Reads): void {
   for (const [name, type] of source.properties) target.properties.set(name, type);
   target.metadata.push(...source.metadata);
   for (const pointer of source.bodyPointers) target.bodyPointers.add(pointer);
+  for (const field of source.llm) target.llm.add(field);
 }
 
 /** The string that a node is a literal of, or null. */
@@ -188,7 +192,8 @@ class ReferenceWalk {
     else if (known === undefined) {
       const names = root === "request" ? [...fields.keys(), "headers", "auth"] : fields.keys();
       this.problem(node, `"${root}" has no field "${field}"${suggestion(field, names)}`);
-    } else if (known.property !== null) this.reads.properties.set(known.property, known.type);
+    } else if (root === "llm") this.reads.llm.add(field);
+    else if (known.property !== null) this.reads.properties.set(known.property, known.type);
   }
 
   readHeader([name]: ChainKey[]): void {

@@ -29,15 +29,57 @@ export const LlmRequest = Type.Object({
 export const AdmitRequest = Type.Object({
   /** Unique for ever; made by the filter, so that no client can make two requests look like one. */
   id: Type.String({ minLength: 1, maxLength: 128 }),
+  /**
+   * x-request-id, for people to correlate. It stands beside the attributes since it differs for
+   * each request, and requests share a lease whose attributes are the same.
+   */
+  requestId: Type.Optional(Text),
   attributes: Attributes,
   llm: LlmRequest,
   prompt: Type.Optional(Text),
+  /**
+   * Asks for a lease only, for requests like this one: nothing is held for this request. Names the
+   * lease that is nearly used up.
+   */
+  renew: Type.Optional(Text),
+});
+
+export const MAX_ASKS = 100;
+
+/** Asks that came while the worker had calls under way; answered in the same order. */
+export const AdmitBatch = Type.Object({
+  requests: Type.Array(AdmitRequest, { minItems: 1, maxItems: MAX_ASKS }),
 });
 
 export const Deny = Type.Object({
   status: Type.Integer({ minimum: 400, maximum: 599 }),
   headers: HeaderMap,
   body: Text,
+});
+
+/**
+ * Leave to admit requests without asking. Each holds one part of what the ledger has reserved for
+ * the lease. It is for requests whose attributes and `llm` are the same as the asking one's, but
+ * for `inputBytes` and `maxOutputTokens`, which have bounds. The answer that brings a lease is,
+ * headers and model, also that to each request under it.
+ */
+export const Lease = Type.Object({
+  id: Type.String({ minLength: 1, maxLength: 160 }),
+  /** How many requests it is for. */
+  parts: Type.Integer({ minimum: 1, maximum: 100_000 }),
+  /** From when the answer is read. */
+  validMs: Type.Integer({ minimum: 1, maximum: 60_000 }),
+  maxInputBytes: Count,
+  /** Largest that a request may tell; null: it is for requests that tell none, and only those. */
+  maxOutputTokens: Type.Union([Count, Type.Null()]),
+});
+
+/** Where a stream is ended, as if the model had come to its output limit. */
+export const Cut = Type.Object({
+  /** Bytes of output text (as in `outputBytes`) that may pass. */
+  afterOutputBytes: Count,
+  /** What the client gets then, in the API's own framing, instead of all that follows. */
+  closing: Text,
 });
 
 export const AdmitAnswer = Type.Object({
@@ -48,6 +90,17 @@ export const AdmitAnswer = Type.Object({
   requestHeaders: HeaderMap,
   responseHeaders: HeaderMap,
   deny: Type.Optional(Deny),
+  lease: Type.Optional(Lease),
+  cut: Type.Optional(Cut),
+});
+
+/** What became of one ask of a batch that could not be decided on: as if it had not been sent. */
+export const AdmitFailure = Type.Object({
+  error: Type.Object({ code: Text, message: Text }),
+});
+
+export const AdmitAnswers = Type.Object({
+  answers: Type.Array(Type.Union([AdmitAnswer, AdmitFailure])),
 });
 
 export const Outcome = Type.Union([
@@ -62,6 +115,8 @@ export const SettlementRecord = Type.Object({
   id: Type.String({ minLength: 1, maxLength: 128 }),
   /** What admit answered; null where the filter passed the request on without an answer. */
   reservation: Type.Union([Text, Type.Null()]),
+  /** The lease that the request was admitted under; it takes the place of one of its parts. */
+  lease: Type.Optional(Text),
   /** x-request-id, for people to correlate. Never used as a key. */
   requestId: Type.Optional(Text),
   /** Start of the request, ms since 1970, by Envoy's clock. */
@@ -106,8 +161,16 @@ export const SettlementRecord = Type.Object({
   done: Type.Optional(Type.Boolean()),
 });
 
+/** A lease that admits no more. Told after the records of the batch that it comes with. */
+export const LeaseReturn = Type.Object({
+  id: Text,
+  /** Requests under it that are not settled yet, nor in this batch. */
+  inFlight: Count,
+});
+
 export const SettleRequest = Type.Object({
   records: Type.Array(SettlementRecord, { maxItems: 1000 }),
+  leases: Type.Optional(Type.Array(LeaseReturn, { maxItems: 10_000 })),
 });
 export const SettleAnswer = Type.Object({ accepted: Count, duplicate: Count });
 
@@ -181,6 +244,12 @@ export const FilterConfig = Type.Object({
 });
 
 export type AdmitRequest = Static<typeof AdmitRequest>;
+export type AdmitAnswers = Static<typeof AdmitAnswers>;
+export type AdmitFailure = Static<typeof AdmitFailure>;
+export type AdmitBatch = Static<typeof AdmitBatch>;
+export type Lease = Static<typeof Lease>;
+export type LeaseReturn = Static<typeof LeaseReturn>;
+export type Cut = Static<typeof Cut>;
 export type AdmitAnswer = Static<typeof AdmitAnswer>;
 export type LlmRequest = Static<typeof LlmRequest>;
 export type Outcome = Static<typeof Outcome>;

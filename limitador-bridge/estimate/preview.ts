@@ -15,7 +15,7 @@ import type { TokenCounter } from "./token-worker-pool.ts";
 /** As the document on cost controls has it: as much output as input, at most so much. */
 const USUAL_MAX_OUTPUT_TOKENS = 4096;
 
-export interface PreviewParts extends Omit<AdmissionParts, "store"> {
+export interface PreviewParts extends Omit<AdmissionParts, "store" | "leases"> {
   store: Pick<Store, "counters">;
   tokens: TokenCounter;
 }
@@ -88,6 +88,7 @@ const SILENT = {
   throttle: () => null,
   denialRecords: { write: () => {}, flush: async () => {} },
   onBudgetAlert: () => {},
+  leases: null,
 };
 
 async function tokensOf(

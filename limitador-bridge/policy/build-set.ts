@@ -68,6 +68,9 @@ function payerField(expression: CompiledExpression | null, activation: Record<st
   }
 }
 
+/** What differs between requests that share a lease. */
+const SIZES = ["inputBytes", "maxOutputTokens"];
+
 /** One index per route, and one for requests of no known route. */
 function buildIndexes(policies: readonly TokenRateLimitPolicy[], targets: Targets) {
   const gateway = policies.filter(
@@ -91,6 +94,7 @@ export class CompiledPolicySet implements PolicySet {
   readonly failureMode: "allow" | "deny";
   readonly needs: PolicySet["needs"];
   readonly totalTokensPointers: string[];
+  readonly isLeasable: boolean;
   readonly budgets: BudgetIndex;
   readonly #identity: Identity;
   readonly #indexes: Map<string | null, MatchIndex>;
@@ -111,10 +115,9 @@ export class CompiledPolicySet implements PolicySet {
       ({ failureMode }) => failureMode === "deny",
     );
     this.failureMode = denies ? "deny" : "allow";
-    this.needs = filterNeeds([
-      ...readsOf(policies, this.#identity),
-      headerReads(this.budgets.headers),
-    ]);
+    const reads = readsOf(policies, this.#identity);
+    this.needs = filterNeeds([...reads, headerReads(this.budgets.headers)]);
+    this.isLeasable = !reads.some(({ llm }) => SIZES.some((field) => llm.has(field)));
     this.totalTokensPointers = [
       ...new Set(policies.flatMap(({ totalTokensPointers }) => totalTokensPointers)),
     ];

@@ -99,6 +99,7 @@ class LimitMatch {
         reservation: limit.reservation,
         mode: limit.mode,
         failureMode: limit.failureMode,
+        ...(limit.enforcement === "ask" ? { enforcement: "ask" as const } : {}),
         ...(rate.unit === "usd" ? { unknownModel: limit.unknownModel } : {}),
         ...reserved,
       });

@@ -37,6 +37,8 @@ export interface MatchedLimit {
   mode: "enforce" | "shadow";
   /** What happens when the store cannot be reached. */
   failureMode: "allow" | "deny";
+  /** "ask": every request asks, there are no leases. "lease" where not given. */
+  enforcement?: "lease" | "ask";
   /** Kuadrant's `reservation: {amount, ttl}`: what to hold, in the rate's unit, how long. */
   reserveAmount?: number;
   reserveTtlMs?: number;
@@ -93,6 +95,11 @@ export interface PolicySet {
   needs: FilterConfig["attributes"] & { bodyPointers: string[] };
   /** JSON pointers of `dataExtraction.response.totalTokens` of the policies in force. */
   totalTokensPointers: string[];
+  /**
+   * Whether requests that differ only in their size and in the output that they ask for match the
+   * same limits, so that they may share a lease.
+   */
+  isLeasable: boolean;
   /** Which budget each payer spends from. */
   budgets: BudgetIndex;
   /** How many predicates have been evaluated since this set was made. */

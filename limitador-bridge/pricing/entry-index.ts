@@ -3,6 +3,8 @@ import type { PriceEntry } from "./entry.ts";
 import { isGlob, matchesGlob, specificity } from "./glob.ts";
 import type { PriceTable } from "./price-table.ts";
 
+const MAX_MODELS = 1_000;
+
 /** An entry, and how near its table is to those who wrote it: a higher layer wins. */
 interface Layered {
   entry: PriceEntry;
@@ -19,6 +21,8 @@ export class EntryIndex {
   /** Names without a `*`, of which imported tables have thousands, in lower case. */
   readonly #named = new Map<string, Layered[]>();
   readonly #globs: Layered[] = [];
+  /** Entries of any time by model, for models that were looked for. */
+  readonly #matching = new Map<string, readonly Layered[]>();
 
   constructor(tables: readonly PriceTable[], baseTables: readonly PriceTable[]) {
     const layered = [baseTables, tables].flatMap((list, layer) =>
@@ -40,16 +44,25 @@ export class EntryIndex {
 
   /** The price of a model at a time (ms since 1970); null where no entry matches. */
   find(model: string, provider: string | null, timeMs: number): PriceEntry | null {
-    const candidates = [
+    let best: Layered | null = null;
+    for (const each of this.#matches(model)) {
+      if (!isValidAt(each.entry, timeMs)) continue;
+      if (best === null || !isBefore(rank(best, provider), rank(each, provider))) best = each;
+    }
+    return best?.entry ?? null;
+  }
+
+  #matches(model: string): readonly Layered[] {
+    const known = this.#matching.get(model);
+    if (known !== undefined) return known;
+    const found = [
       ...(this.#named.get(model.toLowerCase()) ?? []),
       ...this.#globs.filter(({ entry }) => matchesGlob(entry.match, model)),
-    ].filter(({ entry }) => isValidAt(entry, timeMs));
-    const best = candidates.reduce<Layered | null>(
-      (found, each) =>
-        found !== null && isBefore(rank(found, provider), rank(each, provider)) ? found : each,
-      null,
-    );
-    return best?.entry ?? null;
+    ];
+    // Clients choose the names of models, so that there may be any number.
+    if (this.#matching.size >= MAX_MODELS) this.#matching.clear();
+    this.#matching.set(model, found);
+    return found;
   }
 }
 

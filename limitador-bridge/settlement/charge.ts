@@ -3,10 +3,10 @@ import type { Log, Prices } from "../admission/ports.ts";
 import { estimatedUsage } from "../admission/reservation.ts";
 import { chargedClaims, priceModelFor } from "../budget/charged-claims.ts";
 import type { GrantSource } from "../budget/grants.ts";
-import { toRequestContext } from "../cel/attributes.ts";
 import type { SettlementRecord } from "../contract/filter.ts";
 import type { Settlement } from "../ledger/store/store.ts";
 import type { Metrics } from "../metrics.ts";
+import { matchRequest } from "../policy/match-memo.ts";
 import type { MatchedLimit, Payer, PolicySet } from "../policy/policy-set.ts";
 import { outcomeOf } from "../usage/ending.ts";
 import { inputTotal, outputTotal, type Usage } from "../usage/normal-form.ts";
@@ -94,6 +94,7 @@ function build(parts: ChargeParts, record: SettlementRecord, usage: Usage): Char
       model: record.modelSent ?? record.llm.model ?? usage.model,
     }),
     record: written,
+    ...(record.lease === undefined ? {} : { lease: record.lease }),
   };
   return { raw: record, usage, settlement };
 }
@@ -105,13 +106,12 @@ function ownerOf(
 ): { payer: Payer; limits: MatchedLimit[] } {
   try {
     const policies = parts.policies();
-    const context = toRequestContext(record.attributes, record.llm);
-    const { limits, errors } = policies.match(context);
+    const { limits, errors, payer } = matchRequest(policies, record.attributes, record.llm);
     // With a reservation the same failures were counted when it was made.
     for (const { policy, limit } of record.reservation === null ? errors : []) {
       parts.metrics.evaluationErrors.inc({ policy, limit });
     }
-    return { payer: policies.payer(context), limits };
+    return { payer, limits };
   } catch (error) {
     parts.log.error({ id: record.id, err: error }, "policies failed on a settlement");
     return { payer: { team: null, app: null, user: null, task: null }, limits: [] };

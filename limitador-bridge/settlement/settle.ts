@@ -1,5 +1,5 @@
 /** Settlements: batches of charges, made durable once each. */
-import type { SettleAnswer, SettlementRecord } from "../contract/filter.ts";
+import type { LeaseReturn, SettleAnswer, SettlementRecord } from "../contract/filter.ts";
 import { ApiError } from "../errors.ts";
 import type { LimitClaim, Settlement, SettleResult, Store } from "../ledger/store/store.ts";
 import { StoreError } from "../ledger/store/store-error.ts";
@@ -8,7 +8,7 @@ import { backgroundSteps, type Steps, supersededRecord } from "./background.ts";
 import { type Charge, type ChargeParts, chargeOf } from "./charge.ts";
 
 export interface SettlementParts extends ChargeParts {
-  store: Pick<Store, "settle" | "reserve" | "release" | "appendRecord">;
+  store: Pick<Store, "settle" | "reserve" | "release" | "appendRecord" | "shrink">;
   /** Learns bytes per token from an exchange whose usage was reported. */
   learn: (record: SettlementRecord, usage: Usage) => void;
 }
@@ -30,11 +30,24 @@ interface Settled {
 }
 
 /**
- * Settles a batch. It resolves only when all of it is durable; a batch that is sent again counts
+ * Settles a batch, and takes back leases that admit no more. It resolves only when all of it is durable; a batch that is sent again counts
  * nothing twice.
  * @throws ApiError store_unavailable: nothing can be said of the batch, it has to be sent again.
  */
-export async function settle(parts: SettlementParts, records: unknown[]): Promise<SettleAnswer> {
+export async function settle(
+  parts: SettlementParts,
+  records: unknown[],
+  leases: LeaseReturn[] = [],
+): Promise<SettleAnswer> {
+  const answer = await settleRecords(parts, records);
+  // After the records, which still take the place of their parts.
+  await whileStoreLasts(parts, leases.length, () =>
+    Promise.all(leases.map(({ id, inFlight }) => parts.store.shrink(id, inFlight))),
+  );
+  return answer;
+}
+
+async function settleRecords(parts: SettlementParts, records: unknown[]): Promise<SettleAnswer> {
   if (records.length === 0) return { accepted: 0, duplicate: 0 };
   const batch = records.map((raw) => backgroundSteps(chargeOf(parts, raw)));
   const settled = await whileStoreLasts(parts, records.length, () => settleBatch(parts, batch));
@@ -156,9 +169,16 @@ function isInvalidInput(error: unknown): boolean {
   return error instanceof StoreError && error.code === "invalid_input";
 }
 
+/** A request that was admitted under a lease is seen here first. */
+function countLeased({ metrics }: SettlementParts, { llm }: SettlementRecord): void {
+  metrics.leaseParts.inc({ result: "settled" });
+  metrics.countRequest(llm.api, llm.model, "allow", "lease");
+}
+
 /** What happens once for each settlement that counted, but for an estimate to be replaced. */
 function account(parts: SettlementParts, { raw, usage, settlement }: Charge): void {
   if (settlement.provisional === true) return;
+  if (settlement.lease !== undefined) countLeased(parts, raw);
   parts.metrics.countRecord(settlement.record);
   if (usage.source !== "reported") return;
   try {

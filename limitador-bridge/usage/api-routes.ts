@@ -38,6 +38,8 @@ const COUNTING: ApiRoute[] = [
 ];
 
 const OPENAI: ApiRoute[] = [
+  // Databricks refuses `stream_options` for some of its models, and tells usage unasked.
+  openai("chat.completions", "/serving-endpoints/chat/completions"),
   openai("chat.completions", "/deployments/{model}/chat/completions", { includeUsage: true }),
   openai("chat.completions", "/chat/completions", { includeUsage: true }),
   openai("chat.completions", "/agents/completions"),
@@ -65,6 +67,8 @@ const OPENAI: ApiRoute[] = [
   openai("audio.translations", "/audio/translations"),
   openai("audio.speech", "/deployments/{model}/audio/speech"),
   openai("audio.speech", "/audio/speech"),
+  openai("moderations", "/moderations"),
+  openai("moderations", "/classifications"),
   openai("chat.completions", "/serving-endpoints/{model}/invocations"),
   openai("chat.completions", "/endpoints/{model}/invocations"),
 ];

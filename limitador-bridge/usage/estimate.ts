@@ -4,6 +4,7 @@ import type { Capture } from "./capture.ts";
 import { inputTotal, noTokens, outputTotal, type TokenCounts } from "./normal-form.ts";
 import type { Reading } from "./reading.ts";
 
+const FIRST_ERROR_STATUS = 400;
 /** Bytes of a body that the filter could not read, for each byte of text that is in it. */
 const OPAQUE_STREAM_FACTOR = 8;
 const OPAQUE_BODY_FACTOR = 2;
@@ -57,8 +58,10 @@ export function estimateUsage(
 
 function estimatedOutput(capture: Capture, ratios: Ratios, model: string | null): number {
   const { record, api } = capture;
+  // An error that is estimated is the proxy's own: none of its bytes are the model's.
+  if (record.status === 0 || record.status >= FIRST_ERROR_STATUS) return 0;
   if (capture.textBytes > 0) return ratios.outputTokens(model, capture.textBytes);
-  if (NO_OUTPUT.has(api) || record.status === 0) return 0;
+  if (NO_OUTPUT.has(api)) return 0;
   const bytes = record.responseBytes ?? 0;
   if (record.framing === "opaque") {
     const factor = capture.streamed ? OPAQUE_STREAM_FACTOR : OPAQUE_BODY_FACTOR;

@@ -15,10 +15,22 @@ export function isCount(value: unknown): value is number {
   return typeof value === "number" && Number.isInteger(value) && value >= 0 && value <= MAX_COUNT;
 }
 
+/** Keys by path: paths are literals of the code, a few hundred, and are read for every record. */
+const keysOf = new Map<string, readonly string[]>();
+
+function keysIn(path: string): readonly string[] {
+  let keys = keysOf.get(path);
+  if (keys === undefined) {
+    keys = path.split(".");
+    keysOf.set(path, keys);
+  }
+  return keys;
+}
+
 /** The value at a dotted path of own keys; undefined where there is none, or null. */
 export function valueAt(raw: unknown, path: string): unknown {
   let value: unknown = raw;
-  for (const key of path.split(".")) {
+  for (const key of keysIn(path)) {
     if (!isObject(value) || !Object.hasOwn(value, key)) return undefined;
     value = value[key];
   }
@@ -39,13 +51,22 @@ export function figuresOf(raw: unknown): Figures {
   let malformed = false;
   return {
     main(...paths) {
-      const value = paths.map((path) => valueAt(raw, path)).find((found) => found !== undefined);
-      if (value === undefined || isCount(value)) return value;
-      malformed = true;
+      for (const path of paths) {
+        const value = valueAt(raw, path);
+        if (value === undefined) continue;
+        if (isCount(value)) return value;
+        malformed = true;
+        return undefined;
+      }
       return undefined;
     },
     part(...paths) {
-      return Math.max(0, ...paths.map((path) => valueAt(raw, path)).filter(isCount));
+      let largest = 0;
+      for (const path of paths) {
+        const value = valueAt(raw, path);
+        if (isCount(value) && value > largest) largest = value;
+      }
+      return largest;
     },
     get malformed() {
       return malformed;

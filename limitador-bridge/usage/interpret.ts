@@ -6,13 +6,25 @@ import { backgroundOf } from "./background.ts";
 import { type Capture, readCapture } from "./capture.ts";
 import { MODEL_FACTS, TIER_FACTS } from "./capture-pointers.ts";
 import { estimateUsage } from "./estimate.ts";
-import { noTokens, type Usage } from "./normal-form.ts";
+import { inputTotal, noTokens, outputTotal, type Usage } from "./normal-form.ts";
 import { providerOf } from "./provider.ts";
 import { readUsage } from "./read-usage.ts";
 import type { Reading } from "./reading.ts";
 
 const FIRST_ERROR_STATUS = 400;
 const OK_STATUSES = { from: 200, to: 299 };
+/** Envoy's response code details of an answer that the upstream gave. */
+const VIA_UPSTREAM = "via_upstream";
+/** Those of the time limits that run while an upstream has the request. */
+const TIMEOUTS: ReadonlySet<string> = new Set([
+  "response_timeout",
+  "upstream_response_timeout",
+  "upstream_per_try_timeout",
+  "upstream_per_try_idle_timeout",
+  "upstream_max_stream_duration_reached",
+  "stream_idle_timeout",
+  "max_duration_timeout",
+]);
 
 /**
  * Interprets one exchange. The usage is `reported` where the provider gave the last word,
@@ -26,10 +38,14 @@ export function interpretUsage(record: SettlementRecord, ratios: Ratios): Usage 
   const blank = blankUsage(capture, model);
   const free = freeOfCharge(capture);
   if (free !== null) return { ...blank, reason: free };
-  if (record.status === 0) return estimated(blank, capture, null, ratios, "no_response");
+  const lost = lostAnswer(capture);
+  if (lost !== null) return estimated(blank, capture, null, ratios, lost);
 
   const life = backgroundOf(capture);
   const reading = readUsage(capture, blank.provider);
+  if (record.status >= FIRST_ERROR_STATUS) {
+    return ofAnError(blank, capture.usage.length > 0 ? reading : null);
+  }
   const settleKey = life.background && life.id !== null ? { settleKey: life.id } : {};
   if (life.retrieval && life.background && !life.pending && failedAtOnce(capture, reading)) {
     return { ...blank, ...settleKey, reason: "error_in_body" };
@@ -42,7 +58,19 @@ export function interpretUsage(record: SettlementRecord, ratios: Ratios): Usage 
   }
   if (reading?.final) return { ...reported(blank, reading), ...settleKey };
   if (failedAtOnce(capture, reading)) return { ...blank, reason: "error_in_body" };
+  if (reading === null && generatesNothing(capture)) {
+    return { ...blank, reason: "uncharged_endpoint" };
+  }
   return { ...estimated(blank, capture, reading, ratios, whyEstimated(capture)), ...settleKey };
+}
+
+/** A provider's error is charged what it says that it used: no word of it, or 0, is nothing. */
+function ofAnError(blank: Usage, reading: Reading | null): Usage {
+  const usage = reading?.final ? reported(blank, reading) : blank;
+  const { tokens, otherUnits, extraLines, providerCostNanoUsd } = usage;
+  const units = Object.keys(otherUnits).length + extraLines.length + (providerCostNanoUsd ?? 0);
+  const isCharged = inputTotal(tokens) + outputTotal(tokens) + units > 0;
+  return isCharged ? usage : { ...blank, reason: "error_status" };
 }
 
 /** An error before any output: the provider bills nothing for it. */
@@ -50,15 +78,41 @@ function failedAtOnce(capture: Capture, reading: Reading | null): boolean {
   return capture.failed && reading === null && capture.textBytes === 0;
 }
 
+/** OpenAI's moderation and its empty conversations are free; others' bill, and say their usage. */
+function generatesNothing(capture: Capture): boolean {
+  if (capture.record.outcome !== "ok" || capture.textBytes > 0) return false;
+  return capture.api === "openai.moderations" || capture.fact("/object") === "conversation";
+}
+
 /** Why nothing is charged, whatever the body holds; null: it is to be looked at. */
 function freeOfCharge(capture: Capture): string | null {
   const { record } = capture;
-  const { status } = record;
+  const { status, details } = record;
   if (record.forwarded === false) return "not_forwarded";
   if (UNCHARGED_APIS.has(capture.api)) return "uncharged_endpoint";
-  if (status >= FIRST_ERROR_STATUS) return "error_status";
+  if (isTimeout(record)) return null;
   if (status === 0) return record.outcome === "upstream_error" ? "no_response" : null;
-  return status < OK_STATUSES.from || status > OK_STATUSES.to ? "no_answer" : null;
+  if (status < FIRST_ERROR_STATUS) {
+    return status < OK_STATUSES.from || status > OK_STATUSES.to ? "no_answer" : null;
+  }
+  // The provider's own error may carry usage; one that the proxy gives in its place cannot.
+  return details === undefined || details === VIA_UPSTREAM ? null : "error_status";
+}
+
+/** Why an exchange without the provider's answer is charged all the same; null: it has one. */
+function lostAnswer({ record }: Capture): string | null {
+  if (isTimeout(record) && (record.status === 0 || record.status >= FIRST_ERROR_STATUS)) {
+    return "timed_out";
+  }
+  return record.status === 0 ? "no_response" : null;
+}
+
+/**
+ * Envoy stopped waiting for an upstream that had the request: what runs there is billed. With no
+ * connection, or one that was lost before an answer began, nothing is known to have run.
+ */
+function isTimeout({ details }: SettlementRecord): boolean {
+  return details !== undefined && TIMEOUTS.has(details);
 }
 
 function blankUsage(capture: Capture, model: string | null): Usage {

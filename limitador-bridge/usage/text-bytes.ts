@@ -124,10 +124,19 @@ const TEXT: Node = {
 
 /** The text pointers of the filter config. */
 export const TEXT_POINTERS: string[] = leaves(TEXT);
+const KNOWN_POINTERS: ReadonlySet<string> = new Set(TEXT_POINTERS);
 
 /** Bytes of output text that an answer had, from the counts by pointer; each text once. */
 export function textBytes(counts: Readonly<Record<string, number>>): number {
-  return weigh(TEXT, counts);
+  let places = 0;
+  let bytes = 0;
+  for (const [pointer, count] of Object.entries(counts)) {
+    if (count === 0 || !KNOWN_POINTERS.has(pointer)) continue;
+    places += 1;
+    bytes = count;
+  }
+  // Text at one place alone, as nearly always, is the same however places add up.
+  return places > 1 ? weigh(TEXT, counts) : bytes;
 }
 
 function leaves(node: Node): string[] {

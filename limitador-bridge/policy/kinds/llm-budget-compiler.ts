@@ -59,6 +59,7 @@ export class BudgetCompiler {
       emergencyBufferPercent: spec.emergencyBufferPercent ?? DEFAULT_EMERGENCY_BUFFER_PERCENT,
       mode: (spec.mode ?? "enforce") as LlmBudget["mode"],
       failureMode: (spec.failureMode ?? "allow") as LlmBudget["failureMode"],
+      enforcement: (spec.enforcement ?? "lease") as LlmBudget["enforcement"],
       unknownModel: unknownModel(spec.unknownModel),
       reservation: (spec.reservation ?? "worst-case") as LlmBudget["reservation"],
       defaultMaxOutputTokens: spec.defaultMaxOutputTokens ?? null,

@@ -77,6 +77,7 @@ const Spec = Type.Object(
     emergencyBufferPercent: Type.Optional(Share),
     mode: Type.Optional(oneOf("enforce", "shadow")),
     failureMode: Type.Optional(oneOf("allow", "deny")),
+    enforcement: Type.Optional(oneOf("lease", "ask")),
     unknownModel: Type.Optional(UnknownModel),
     reservation: Type.Optional(oneOf("worst-case", "expected", "none")),
     defaultMaxOutputTokens: Type.Optional(Count),
@@ -103,6 +104,7 @@ export const ORGANIZATION_FIELDS: readonly string[] = [
   "overshootPercent",
   "mode",
   "failureMode",
+  "enforcement",
   "contact",
 ];
 /** What only the budget of all teams without their own may say. */

@@ -61,6 +61,8 @@ export interface LlmBudget {
   emergencyBufferPercent: number;
   mode: "enforce" | "shadow";
   failureMode: "allow" | "deny";
+  /** "ask": every request asks, there are no leases. */
+  enforcement: "lease" | "ask";
   unknownModel: UnknownModel;
   reservation: "worst-case" | "expected" | "none";
   defaultMaxOutputTokens: number | null;

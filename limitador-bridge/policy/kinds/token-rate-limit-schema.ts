@@ -49,6 +49,8 @@ const Rate = Type.Object(
 
 const When = Type.Array(Type.Object({ predicate: Expression }, closed));
 const Mode = oneOf("enforce", "shadow");
+/** Whether the filter may decide from a lease, or has to ask for every request. */
+const Enforcement = oneOf("lease", "ask");
 const FailureMode = oneOf("allow", "deny");
 
 /** What a limit in USD makes of a model without a price. */
@@ -84,6 +86,7 @@ const Limit = Type.Object(
       }),
     ),
     mode: Type.Optional(Mode),
+    enforcement: Type.Optional(Enforcement),
   },
   closed,
 );
@@ -142,6 +145,7 @@ const Spec = Type.Object(
     mode: Type.Optional(Mode),
     failureMode: Type.Optional(FailureMode),
     evaluationFailureMode: Type.Optional(FailureMode),
+    enforcement: Type.Optional(Enforcement),
     unknownModel: Type.Optional(UnknownModel),
   },
   closed,

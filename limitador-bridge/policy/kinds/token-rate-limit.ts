@@ -39,6 +39,7 @@ export interface CompiledLimit {
   mode: "enforce" | "shadow";
   failureMode: "allow" | "deny";
   evaluationFailureMode: "allow" | "deny";
+  enforcement: "lease" | "ask";
   unknownModel: UnknownModel;
 }
 
@@ -146,6 +147,7 @@ class PolicyCompiler {
       mode: (text.mode ?? spec.mode ?? "enforce") as "enforce" | "shadow",
       failureMode: this.failureMode,
       evaluationFailureMode: (spec.evaluationFailureMode ?? "deny") as "allow" | "deny",
+      enforcement: (text.enforcement ?? spec.enforcement ?? "lease") as "lease" | "ask",
       unknownModel: unknownModel(spec.unknownModel),
     };
   }

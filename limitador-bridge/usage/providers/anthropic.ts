@@ -5,7 +5,7 @@
  */
 import type { Capture } from "../capture.ts";
 import { type Figures, figuresOf, isCount, isObject, type RawObject, valueAt } from "../figures.ts";
-import { noTokens, type TokenCounts } from "../normal-form.ts";
+import { noTokens, outputTotal, TOKEN_KINDS, type TokenCounts } from "../normal-form.ts";
 import { emptyReading, type Reading } from "../reading.ts";
 
 const START_POINTER = "/message/usage";
@@ -19,8 +19,7 @@ export function readAnthropic(
   const later = objects.filter(({ pointer }) => pointer !== START_POINTER);
   const merged = overlay([...starts, ...later].map(({ value }) => value));
   const figures = figuresOf(merged);
-  const executed = executedIterations(merged);
-  const tokens = executed ?? tokensOf(figures);
+  const tokens = executedTokens(merged, figures);
   const ended = later.length > 0 && (capture.finished || capture.record.outcome === "ok");
   return {
     ...emptyReading(),
@@ -78,18 +77,56 @@ function iterationsOf(usage: RawObject): RawObject[] {
   return Array.isArray(list) ? list.filter(isObject) : [];
 }
 
-/** With a compaction the totals leave it out: then the sum of the iterations is what was used. */
-function executedIterations(usage: RawObject): TokenCounts | null {
-  const iterations = iterationsOf(usage).filter(({ type }) => EXECUTED.has(type));
-  if (!iterations.some(({ type }) => type === "compaction")) return null;
+/**
+ * The totals are the sum of the messages and leave compactions out. Some say less there than in
+ * the iterations, and some iterations leave out what they cached: of each kind the larger counts.
+ * With a fallback the totals are those of whoever served, and the messages before it are not.
+ */
+function executedTokens(usage: RawObject, figures: Figures): TokenCounts {
+  const total = tokensOf(figures);
+  const iterations = iterationsOf(usage);
+  const served = iterations.some(({ type }) => type === FALLBACK);
+  const messages = served ? noTokens() : sumOf(iterations, "message");
+  const compactions = sumOf(iterations, "compaction");
+  const input = (kind: keyof TokenCounts) => Math.max(total[kind], messages[kind]);
+  const output = Math.max(outputTotal(total), outputTotal(messages)) + outputTotal(compactions);
+  const reasoning = Math.min(
+    Math.max(total.reasoning, messages.reasoning + compactions.reasoning),
+    output,
+  );
+  return {
+    ...noTokens(),
+    inputText: input("inputText") + compactions.inputText,
+    cacheRead: input("cacheRead") + compactions.cacheRead,
+    ...cacheWrites(total, messages, compactions),
+    outputText: output - reasoning,
+    reasoning,
+  };
+}
+
+/** Where both say as much, who tells writes for 1 h from others is right. */
+function cacheWrites(
+  total: TokenCounts,
+  messages: TokenCounts,
+  compactions: TokenCounts,
+): Pick<TokenCounts, "cacheWrite5m" | "cacheWrite1h"> {
+  const more =
+    messages.cacheWrite5m + messages.cacheWrite1h - total.cacheWrite5m - total.cacheWrite1h;
+  const isMessages = more > 0 || (more === 0 && messages.cacheWrite1h > total.cacheWrite1h);
+  const base = isMessages ? messages : total;
+  return {
+    cacheWrite5m: base.cacheWrite5m + compactions.cacheWrite5m,
+    cacheWrite1h: base.cacheWrite1h + compactions.cacheWrite1h,
+  };
+}
+
+function sumOf(iterations: RawObject[], wanted: string): TokenCounts {
   const sum = noTokens();
-  for (const iteration of iterations) {
+  for (const iteration of iterations.filter(({ type }) => type === wanted)) {
     const tokens = tokensOf(figuresOf(iteration));
-    for (const kind of Object.keys(sum) as (keyof TokenCounts)[]) sum[kind] += tokens[kind];
+    for (const kind of TOKEN_KINDS) sum[kind] += tokens[kind];
   }
-  const thinking = figuresOf(usage).part("output_tokens_details.thinking_tokens");
-  const reasoning = Math.min(Math.max(thinking, sum.reasoning), sum.outputText + sum.reasoning);
-  return { ...sum, outputText: sum.outputText + sum.reasoning - reasoning, reasoning };
+  return sum;
 }
 
 /** Iterations of another model, such as an advisor, are not in the totals. */

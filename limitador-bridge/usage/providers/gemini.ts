@@ -13,6 +13,7 @@ const TRAFFIC_TIERS: Record<string, string> = {
   ON_DEMAND_PRIORITY: "priority",
   PROVISIONED_THROUGHPUT: "provisioned_throughput",
 };
+const CANDIDATES = ["candidatesTokenCount", "responseTokenCount"];
 /** Chunks may hold a usageMetadata with nothing but the traffic type. */
 const FIGURES = [
   "promptTokenCount",
@@ -26,19 +27,20 @@ const FIGURES = [
 /** Reads `usageMetadata`. */
 export function readGemini(capture: Capture, objects: { value: RawObject }[]): Reading {
   const values = objects.map(({ value }) => value);
-  const counted = values.findLast((value) =>
+  const counted = values.filter((value) =>
     FIGURES.some((name) => valueAt(value, name) !== undefined),
   );
-  const value = counted ?? {};
+  const value = lastWord(counted);
   const figures = figuresOf(value);
   const toolUse = figures.main("toolUsePromptTokenCount") ?? 0;
   const prompt = figures.main("promptTokenCount");
-  const input = (prompt ?? 0) + toolUse;
   const thoughts = figures.main("thoughtsTokenCount") ?? 0;
   const total = figures.main("totalTokenCount") ?? 0;
-  const candidates =
-    figures.main("candidatesTokenCount", "responseTokenCount") ??
-    Math.max(0, total - input - thoughts);
+  const said = figures.main(...CANDIDATES);
+  // What makes no text, such as storing a context, gives nothing but a total.
+  const isAllInput = prompt === undefined && said === undefined && capture.textBytes === 0;
+  const input = (isAllInput ? Math.max(0, total - thoughts - toolUse) : (prompt ?? 0)) + toolUse;
+  const candidates = said ?? Math.max(0, total - input - thoughts);
   const inputBy = byModality(
     valueAt(value, "promptTokensDetails") ?? valueAt(value, "promptTokenDetails"),
     "tokenCount",
@@ -62,9 +64,25 @@ export function readGemini(capture: Capture, objects: { value: RawObject }[]): R
       outputImage: outputBy.get("IMAGE") ?? 0,
     }),
     serviceTier: tierOf(values),
-    final: counted !== undefined && !figures.malformed && (!capture.streamed || capture.finished),
-    inputKnown: prompt !== undefined,
+    final: counted.length > 0 && !figures.malformed && (!capture.streamed || capture.finished),
+    inputKnown: prompt !== undefined || isAllInput,
   };
+}
+
+/**
+ * The last object, and what it leaves out as it was before: some chunks tell the prompt once. What
+ * is left out of the output is in the last total.
+ */
+function lastWord(values: RawObject[]): RawObject {
+  const last = values.at(-1) ?? {};
+  const hasTotal = valueAt(last, "totalTokenCount") !== undefined;
+  const isLate = (key: string) => hasTotal && CANDIDATES.includes(key);
+  const fields = values.flatMap((value, index) =>
+    Object.entries(value).filter(
+      ([key, field]) => field !== null && (index === values.length - 1 || !isLate(key)),
+    ),
+  );
+  return Object.fromEntries(fields);
 }
 
 function tierOf(values: RawObject[]): string | null {

@@ -6,6 +6,7 @@
 import type { Capture } from "../capture.ts";
 import { type Figures, figuresOf, isCount, isObject, type RawObject, valueAt } from "../figures.ts";
 import { emptyReading, type Reading, tokensOf } from "../reading.ts";
+import { readOrchestration } from "./orchestration.ts";
 import { reportedCostNanoUsd } from "./reported-cost.ts";
 
 /** What is known of the provider, where its figures mean something else. */
@@ -61,15 +62,16 @@ export function readOpenai(
   const figures = figuresOf(value);
   const { input, output, reasoning, complete } = totals(capture, figures, dialect);
   const cached = cacheParts(figures, input, output);
+  const orchestration = readOrchestration(figures, input + output);
   const imageOutput = figures.part(...details("output", "image_tokens"));
   const isImage = capture.api === "openai.images";
   const tokens = tokensOf({
-    input: cached.input,
-    cacheRead: cached.read,
+    input: cached.input + orchestration.input,
+    cacheRead: cached.read + orchestration.cached,
     cacheWrite5m: cached.write,
     inputAudio: figures.part(...details("input", "audio_tokens")),
     inputImage: figures.part(...details("input", "image_tokens")),
-    output,
+    output: output + orchestration.output,
     reasoning,
     outputAudio: figures.part(...details("output", "audio_tokens")),
     outputImage: isImage && imageOutput === 0 ? output : imageOutput,

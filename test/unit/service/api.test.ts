@@ -350,10 +350,10 @@ describe("GET /openapi.json", () => {
     const { admit } = { admit: document.paths["/v1/admit"].post };
     expect(admit.operationId).toBe("postV1Admit");
     expect(admit.security).toEqual([{ bearer: [] }, {}]);
-    expect(admit.requestBody.content["application/json"].schema.required).toEqual([
-      "id",
-      "attributes",
-      "llm",
+    const { anyOf } = admit.requestBody.content["application/json"].schema;
+    expect(anyOf.map(({ required }: { required: string[] }) => required)).toEqual([
+      ["id", "attributes", "llm"],
+      ["requests"],
     ]);
     expect(admit.responses.default.content["application/json"].schema).toEqual({
       $ref: "#/components/schemas/Error",

@@ -27,6 +27,8 @@ describe("readConfig", () => {
       storeTimeoutMs: 40,
       reconcileIntervalMs: 900_000,
       prometheusUrl: null,
+      genAiMetrics: false,
+      wasm: resolve("build/tollgate.wasm"),
       logLevel: "info",
     });
   });
@@ -45,6 +47,8 @@ describe("readConfig", () => {
         STORE_TIMEOUT_MS: "20",
         RECONCILE_INTERVAL: "0",
         PROMETHEUS_URL: "http://prometheus:9090",
+        GEN_AI_METRICS: "on",
+        TOLLGATE_WASM: "/opt/tollgate.wasm",
         LOG_LEVEL: "warn",
       }),
     ).toEqual({
@@ -61,6 +65,8 @@ describe("readConfig", () => {
       storeTimeoutMs: 20,
       reconcileIntervalMs: 0,
       prometheusUrl: "http://prometheus:9090",
+      genAiMetrics: true,
+      wasm: "/opt/tollgate.wasm",
       logLevel: "warn",
     });
     expect(read({ API_TOKEN_FILE: "/run/token" }).apiToken).toBe("from-file");
@@ -71,6 +77,7 @@ describe("readConfig", () => {
 
   test.each([
     [{ POLICIES: "" }, "POLICIES: not set; expected a folder with policy files"],
+    [{ GEN_AI_METRICS: "yes" }, 'GEN_AI_METRICS: expected one of on, off, got "yes"'],
     [{ API_PORT: "http" }, 'API_PORT: expected a whole number from 0 to 65535, got "http"'],
     [{ API_PORT: "65536" }, 'API_PORT: expected a whole number from 0 to 65535, got "65536"'],
     [

@@ -50,6 +50,7 @@ export function policySet(limits: Partial<MatchedLimit>[], errors: EvaluationErr
     failureMode: "allow",
     needs: { headers: ["x-user"], properties: [], metadata: [], bodyPointers: ["/user"] },
     totalTokensPointers: ["/meter/tokens"],
+    isLeasable: true,
     budgets: new BudgetIndex([]),
     predicateEvaluations: 0,
     match: (context) => ({

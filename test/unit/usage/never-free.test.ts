@@ -89,47 +89,6 @@ describe("never free", () => {
   });
 });
 
-describe("free of charge", () => {
-  const usage = { prompt_tokens: 10, completion_tokens: 5 };
-
-  test.each([400, 401, 404, 429, 500, 503])("status %i, whatever it carries", (status) => {
-    expect(interpret(whole(answer(usage), { status }))).toMatchObject({
-      source: "none",
-      reason: "error_status",
-    });
-  });
-
-  test.each([
-    "/v1/messages/count_tokens",
-    "/v1/responses/input_tokens",
-    "/v1beta/models/gemini-2.5-flash:countTokens",
-    "/model/anthropic.claude-sonnet-4-20250514-v1%3A0/count-tokens",
-    "/v1/tokenize",
-  ])("counting tokens at %s", (path) => {
-    expect(interpret(whole({ input_tokens: 14 }, { path }))).toMatchObject({
-      source: "none",
-      reason: "uncharged_endpoint",
-    });
-  });
-
-  test("no response began: charged only where the client left", () => {
-    const sent = {
-      ...record("", "application/json", { request }),
-      status: 0,
-      framing: "none" as const,
-    };
-    expect(figures(interpret({ ...sent, outcome: "client_disconnect" }))).toEqual({
-      source: "estimated",
-      inputText: ESTIMATED_INPUT,
-    });
-    expect(interpret({ ...sent, outcome: "upstream_error" }).reason).toBe("no_response");
-    expect(interpret({ ...sent, outcome: "client_disconnect", forwarded: false })).toMatchObject({
-      source: "none",
-      reason: "not_forwarded",
-    });
-  });
-});
-
 describe("truncation after every event", () => {
   const words = "The quick brown fox jumps over the lazy dog and runs away. ".split(" ");
   const texts = Array.from({ length: 60 }, (_, at) => ` ${words[at % words.length]}`);
