@@ -13,7 +13,7 @@ export interface ChargeListeners {
 }
 
 /** What settlement asks of a store. */
-type SettlingStore = Pick<Store, "settle" | "reserve" | "release" | "appendRecord">;
+type SettlingStore = Pick<Store, "settle" | "reserve" | "release" | "shrink" | "appendRecord">;
 
 /** The store, with listeners told of what it was charged. */
 export function tellingStore(
@@ -23,6 +23,7 @@ export function tellingStore(
   return {
     reserve: (request) => store.reserve(request),
     release: (id) => store.release(id),
+    shrink: (id, parts) => store.shrink(id, parts),
     appendRecord: (record) => store.appendRecord(record),
     async settle(settlements) {
       const results = await store.settle(settlements);

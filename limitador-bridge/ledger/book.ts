@@ -15,6 +15,7 @@ import {
   isOver,
   viewOf,
 } from "./counter.ts";
+import { type Ended, type HeldClaim, type Hold, heldBy, heldClaim } from "./hold.ts";
 import type {
   CounterView,
   LimitClaim,
@@ -24,36 +25,6 @@ import type {
   Settlement,
   SettleResult,
 } from "./store/store.ts";
-
-/** A claim while it is held, with the window in which it was admitted. */
-export interface HeldClaim extends CounterSpec {
-  counterId: string;
-  startMs: number;
-  reserve: number;
-  /** What it is charged, or was, where the truth is not known. */
-  onExpiry: number;
-}
-
-export interface Hold {
-  id: string;
-  expiresAtMs: number;
-  /** Which of the request's options is held. */
-  option: number;
-  claims: HeldClaim[];
-  /** What is recorded where the truth is not known. */
-  expiryRecord: UsageRecord;
-}
-
-/**
- * What became of a hold; remembered for endedTtlMs. A hold that expired or was settled
- * provisionally stays, to be corrected: onExpiry is what it was charged.
- */
-export type Ended =
-  | { state: "settled"; atMs: number }
-  | { state: "expired" | "provisional"; atMs: number; hold: Hold };
-
-/** How long ids are remembered after their settlement or expiry: a day and an hour's margin. */
-export const endedTtlMs = 25 * 3_600_000;
 
 /** Remembers what the book itself does not, and is told of every change. */
 export interface BookKeeper {
@@ -86,7 +57,7 @@ export class Book {
     }
     const refusals: Refusal[] = [];
     for (const [option, claims] of options.entries()) {
-      const { states, violated } = this.#weigh(claims, nowMs);
+      const { states, violated } = this.#weigh(claims, request.parts ?? 1, nowMs);
       if (violated.length === 0) {
         const counters = this.#hold(request, { option, claims, states }, nowMs);
         return { admitted: true, option, counters };
@@ -106,49 +77,53 @@ export class Book {
   }
 
   /** The counters of claims as they are, and those in which an enforced claim does not fit. */
-  #weigh(claims: DistinctClaims, nowMs: number) {
+  #weigh(claims: DistinctClaims, parts: number, nowMs: number) {
     const states: CounterState[] = [];
     const violated: CounterView[] = [];
     for (const [id, claim] of claims) {
       const state = counterAt(this.counters.get(id), claim, nowMs);
       states.push(state);
-      if (claim.enforced && !fits(state, claim, nowMs)) violated.push(viewOf(state, nowMs));
+      const terms = { ...claim, reserve: claim.reserve * parts };
+      if (claim.enforced && !fits(state, terms, nowMs)) violated.push(viewOf(state, nowMs));
     }
     return { states, violated };
   }
 
   #hold(
-    { id, holdMs, expiryRecord }: ReserveRequest,
+    request: ReserveRequest,
     taken: { option: number; claims: DistinctClaims; states: CounterState[] },
     nowMs: number,
   ): CounterView[] {
+    const { id, holdMs } = request;
     const { option, states } = taken;
+    const parts = request.parts ?? null;
     const claims = [...taken.claims].map(([counterId, claim], index): HeldClaim => {
       const state = states[index] as CounterState;
-      const after = adjust(state, state.startMs, { used: 0, held: claim.reserve });
+      const after = adjust(state, state.startMs, { used: 0, held: claim.reserve * (parts ?? 1) });
       states[index] = after;
       this.#put(counterId, after);
       return heldClaim(counterId, claim, state.startMs, claim);
     });
-    this.holds.set(id, { id, expiresAtMs: nowMs + holdMs, option, claims, expiryRecord });
-    this.#keeper.holdChanged(id);
+    const expiryRecord = parts === null ? request.expiryRecord : null;
+    this.#putHold({ id, expiresAtMs: nowMs + holdMs, option, parts, claims, expiryRecord });
     return states.map((state) => viewOf(state, nowMs));
   }
 
-  /** Replaces the hold, or the charge of its end, by the truth; once for each id. */
+  /** Replaces the hold, a part of a lease, or the charge of its end by the truth; once for an id. */
   settle(settlement: Settlement, nowMs: number): SettleResult {
     const { id, amounts, claims } = settlement;
     const hold = this.holds.get(id);
     if (hold !== undefined) {
       for (const claim of hold.claims) {
-        this.#adjust(claim, { used: amounts[claim.unit], held: -claim.reserve });
+        this.#adjust(claim, { used: amounts[claim.unit], held: -heldBy(hold, claim) });
       }
       this.#dropHold(id);
       return this.#settled(settlement, hold, null, nowMs);
     }
     const ended = this.#keeper.ended(id);
     if (ended === undefined) {
-      return this.#settled(settlement, this.#charge(settlement, nowMs), null, nowMs);
+      const charged = this.#chargePart(settlement, nowMs) ?? this.#charge(settlement, nowMs);
+      return this.#settled(settlement, charged, null, nowMs);
     }
     const again = settlement.provisional === true && ended.state === "provisional";
     if (ended.state === "settled" || again) {
@@ -165,8 +140,26 @@ export class Book {
   release(id: string): void {
     const hold = this.holds.get(id);
     if (hold === undefined) return;
-    for (const claim of hold.claims) this.#adjust(claim, { used: 0, held: -claim.reserve });
+    this.#giveBack(hold);
     this.#dropHold(id);
+  }
+
+  /** Leaves a lease no more than so many parts. */
+  shrink(id: string, parts: number): void {
+    const lease = this.#leaseOf(id);
+    if (lease === undefined || lease.parts <= parts) return;
+    this.#giveBack({ ...lease, parts: lease.parts - parts });
+    this.#putHold({ ...lease, parts });
+  }
+
+  #giveBack(hold: Hold): void {
+    for (const claim of hold.claims) this.#adjust(claim, { used: 0, held: -heldBy(hold, claim) });
+  }
+
+  #leaseOf(id: string): (Hold & { parts: number }) | undefined {
+    const hold = this.holds.get(id);
+    const parts = hold?.parts ?? 0;
+    return hold === undefined || parts === 0 ? undefined : { ...hold, parts };
   }
 
   /** Ends the holds that are over at `nowMs`; returns their ids, the oldest first. */
@@ -174,12 +167,13 @@ export class Book {
     const over = [...this.holds.values()].filter((hold) => hold.expiresAtMs <= nowMs);
     over.sort((a, b) => a.expiresAtMs - b.expiresAtMs);
     for (const hold of over) {
-      for (const claim of hold.claims) {
-        this.#adjust(claim, { used: claim.onExpiry, held: -claim.reserve });
-      }
-      this.#dropHold(hold.id);
-      this.#keeper.end(hold.id, { state: "expired", atMs: nowMs, hold });
-      this.#keeper.record(hold.expiryRecord, null);
+      const { id, claims, expiryRecord } = hold;
+      this.#giveBack(hold);
+      this.#dropHold(id);
+      if (expiryRecord === null) continue;
+      for (const claim of claims) this.#adjust(claim, { used: claim.onExpiry, held: 0 });
+      this.#keeper.end(id, { state: "expired", atMs: nowMs, hold });
+      this.#keeper.record(expiryRecord, null);
     }
     return over.map((hold) => hold.id);
   }
@@ -209,6 +203,19 @@ export class Book {
     return found.slice(0, limit).map(([, state]) => viewOf(counterAt(state, state, nowMs), nowMs));
   }
 
+  /** Charges a settlement in the place of one part of its lease; undefined where there is none. */
+  #chargePart({ id, amounts, lease, record }: Settlement, nowMs: number): Hold | undefined {
+    const hold = lease === undefined ? undefined : this.#leaseOf(lease);
+    if (hold === undefined) return undefined;
+    const claims = hold.claims.map((claim) => {
+      const amount = amounts[claim.unit];
+      this.#adjust(claim, { used: amount, held: -claim.reserve });
+      return { ...claim, reserve: 0, onExpiry: amount };
+    });
+    this.#putHold({ ...hold, parts: hold.parts - 1 });
+    return { id, expiresAtMs: nowMs, option: 0, parts: null, claims, expiryRecord: record };
+  }
+
   /** Charges a settlement that nothing was held for. */
   #charge({ id, amounts, claims, record }: Settlement, nowMs: number): Hold {
     const charged = [...distinctClaims(claims)].map(([counterId, claim]): HeldClaim => {
@@ -217,7 +224,7 @@ export class Book {
       this.#put(counterId, adjust(state, state.startMs, { used: amount, held: 0 }));
       return heldClaim(counterId, claim, state.startMs, { reserve: 0, onExpiry: amount });
     });
-    return { id, expiresAtMs: nowMs, option: 0, claims: charged, expiryRecord: record };
+    return { id, expiresAtMs: nowMs, option: 0, parts: null, claims: charged, expiryRecord: record };
   }
 
   #settled(
@@ -229,13 +236,13 @@ export class Book {
     const counters = this.#views(hold.claims, nowMs);
     if (provisional === true) {
       const claims = hold.claims.map((claim) => ({ ...claim, onExpiry: amounts[claim.unit] }));
-      const charged = { ...hold, claims, expiryRecord: record };
+      const charged = { ...hold, parts: null, claims, expiryRecord: record };
       this.#keeper.end(id, { state: "provisional", atMs: nowMs, hold: charged });
     } else {
       this.#keeper.end(id, { state: "settled", atMs: nowMs });
     }
     this.#keeper.record(record, replaces);
-    return { id, duplicate: false, counters };
+    return { id, duplicate: false, counters, ...(replaces === null ? {} : { replaced: replaces }) };
   }
 
   #adjust(claim: HeldClaim, change: { used: number; held: number }): void {
@@ -250,6 +257,13 @@ export class Book {
     this.#keeper.counterChanged(id);
   }
 
+  /** A lease with no part left is no more. */
+  #putHold(hold: Hold): void {
+    if (hold.parts === 0) return this.#dropHold(hold.id);
+    this.holds.set(hold.id, hold);
+    this.#keeper.holdChanged(hold.id);
+  }
+
   #dropHold(id: string): void {
     this.holds.delete(id);
     this.#keeper.holdChanged(id);
@@ -262,13 +276,4 @@ export class Book {
     }
     return views;
   }
-}
-
-function heldClaim(
-  counterId: string,
-  { key, unit, limit, window }: CounterSpec,
-  startMs: number,
-  { reserve, onExpiry }: Pick<LimitClaim, "reserve" | "onExpiry">,
-): HeldClaim {
-  return { counterId, key, unit, limit, window, startMs, reserve, onExpiry };
 }

@@ -9,6 +9,7 @@ export const maxClaims = 256;
 export const maxOptions = 8;
 export const maxKeyLength = 65_536;
 export const maxHoldMs = 7 * 86_400_000;
+export const maxParts = 100_000;
 const maxIdLength = 512;
 const units = ["total", "input", "output", "requests", "usd"] as const;
 
@@ -23,12 +24,32 @@ export function checkReserve(request: ReserveRequest): void {
   if (request.holdMs < 1 || request.holdMs > maxHoldMs) {
     throw invalidInput(`holdMs ${request.holdMs}: expected 1 to ${maxHoldMs}`);
   }
+  if (request.parts !== undefined) checkLease(request.parts, [request.claims, ...alternatives]);
   recordTimeMs(request.expiryRecord);
+}
+
+function checkLease(parts: number, options: LimitClaim[][]): void {
+  if (parts === 0) throw invalidInput(`parts 0: expected 1 to ${maxParts}`);
+  checkParts(parts);
+  for (const { reserve } of options.flat()) {
+    if (Number.isSafeInteger(parts * reserve)) continue;
+    throw invalidInput(`claim reserve ${reserve} for ${parts} parts: expected at most 2^53 - 1`);
+  }
+}
+
+/**
+ * Checks how many parts a lease is left with.
+ * @throws StoreError invalid_input.
+ */
+export function checkParts(parts: number): void {
+  if (Number.isInteger(parts) && parts >= 0 && parts <= maxParts) return;
+  throw invalidInput(`parts ${parts}: expected an integer up to ${maxParts}`);
 }
 
 /** @throws StoreError invalid_input naming the field that is wrong. */
 export function checkSettlement(settlement: Settlement): void {
   checkId(settlement.id);
+  if (settlement.lease !== undefined) checkId(settlement.lease);
   for (const unit of units) checkAmount(`amounts.${unit}`, settlement.amounts[unit]);
   checkClaims(settlement.claims);
   recordTimeMs(settlement.record);

@@ -62,6 +62,11 @@ export class LoggedStore implements Store {
     await this.#given.inner.release(id);
   }
 
+  async shrink(id: string, parts: number): Promise<void> {
+    await this.#ready();
+    await this.#given.inner.shrink(id, parts);
+  }
+
   async expire(): Promise<string[]> {
     await this.#ready();
     const ids = await this.#given.inner.expire();

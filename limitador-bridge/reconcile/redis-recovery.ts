@@ -1,6 +1,6 @@
 /** What recovery and comparison ask of Redis; over a connection of their own. */
-import { endedTtlMs } from "../ledger/book.ts";
 import { parseCounterId } from "../ledger/counter.ts";
+import { endedTtlMs } from "../ledger/hold.ts";
 import { defaultRetentionMs, positionOf } from "../ledger/store/record-query.ts";
 import { Link } from "../ledger/store/redis/link.ts";
 import type { RedisUrl } from "../ledger/store/redis/redis-url.ts";

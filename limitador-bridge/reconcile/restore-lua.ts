@@ -86,10 +86,11 @@ local charged = {
 if hold then
   local states = read_held(hold, prefix)
   if not held then touch_record(prefix, hold[3], hold[4]) end
+  local parts = held and parts_of(hold) or 1
   adjust_held(hold, states, KEYS[4], KEYS[5], now, function(claim)
     local amount = tonumber(ARGV[3 + tonumber(claim[2])])
     if not held then return amount - tonumber(claim[6]), 0 end
-    return amount, -tonumber(claim[5])
+    return amount, -tonumber(claim[5]) * parts
   end)
   if not held and hold[2] ~= '' then remove_record(prefix, hold[3], hold[4]) end
   for i = 6, #hold do

@@ -131,6 +131,48 @@ describe("after a restart", () => {
     await third.close();
   });
 
+  test("leases, their parts and what a settlement takes the place of are still known", async () => {
+    const first = await open();
+    const ten = [claim({ reserve: 10, onExpiry: 9 })];
+    const under = (id: string, spent: number, over = {}) => ({
+      ...settlement(id, spent, [claim({ key: "other" })], over),
+      lease: "L",
+    });
+    await first.reserve(reservation("L", ten, { parts: 5 }));
+    await first.reserve(reservation("M", ten, { parts: 4, holdMs: 50_000 }));
+    const guess = under("guess", 4, { source: "estimated" });
+    await first.settle([{ ...guess, provisional: true }, under("sure", 6)]);
+    await first.shrink("L", 2);
+    const before = await first.counters("", 10);
+    expect(before).toMatchObject([{ used: 10, held: 60 }]);
+    await first.close();
+
+    const second = await open();
+    expect(await second.counters("", 10)).toEqual(before);
+    expect(await second.settle([under("guess", 5), under("sure", 9), under("new", 1)])).toEqual([
+      expect.objectContaining({ duplicate: false, replaced: record("guess", guess.record) }),
+      expect.objectContaining({ duplicate: true }),
+      expect.objectContaining({ duplicate: false }),
+    ]);
+    expect(await second.counters("", 10)).toMatchObject([{ used: 12, held: 50 }]);
+    clock.advance(30_000);
+    expect(await second.expire()).toEqual(["L"]);
+    await second.shrink("M", 1);
+    await second.close();
+
+    const third = await open();
+    expect(await third.counters("", 10)).toMatchObject([{ used: 12, held: 10 }]);
+    clock.advance(20_000);
+    expect(await third.expire()).toEqual(["M"]);
+    expect(await third.counters("", 10)).toMatchObject([{ used: 12, held: 0 }]);
+    expect((await recordIds(third)).sort()).toEqual(["guess", "new", "sure"]);
+    await third.close();
+    expect([await keysOf("h"), (await keysOf("e")).sort()]).toEqual([
+      [],
+      ["e!guess", "e!new", "e!sure"],
+    ]);
+  });
+
   test("rows of before options and carry-over are read as they were meant", async () => {
     await (await open()).close();
     const at = clock.timeMs;
@@ -244,6 +286,8 @@ describe("opening", () => {
     ["h!a", "{}", "expected expiresAtMs"],
     ["h!a", '{"expiresAtMs":1,"option":-1,"claims":[]}', "expected option"],
     ["h!a", '{"expiresAtMs":1,"claims":[["k\\ntotal fixed:1",1]]}', "expected a claim"],
+    ["h!a", '{"expiresAtMs":1,"claims":[],"parts":0}', "expected parts"],
+    ["h!a", '{"expiresAtMs":1,"claims":[]}', "expected expiryRecord"],
     ["x!a", "1", "is of no known kind"],
     ["c", "1", "is of no known kind"],
     ["m!format", "2", 'is "2", expected "1"'],

@@ -51,6 +51,23 @@ describe("redis store on one node", () => {
     await store.close();
   });
 
+  test("one Lua call for a lease, for each settlement under it, and for its return", async () => {
+    const store = new RedisStore(nextUrl());
+    await store.reserve(reservation("L", [held], { parts: 5 }));
+    await store.settle([{ ...now("warm"), lease: "L" }]);
+    await store.shrink("L", 3);
+    await commandsRun();
+    await store.reserve(reservation("M", [held, claim({ key: "other", window: day })], { parts: 5 }));
+    expect(await commandsRun()).toEqual({ evalsha: 1 });
+    await store.settle([{ ...now("a"), lease: "L" }]);
+    await store.settle([{ ...now("b"), lease: "unknown" }]);
+    expect(await commandsRun()).toEqual({ evalsha: 2 });
+    await store.shrink("L", 1);
+    expect(await commandsRun()).toEqual({ evalsha: 1 });
+    expect(await store.counters("default", 10)).toMatchObject([{ used: 15, held: 60 }]);
+    await store.close();
+  });
+
   test("two replicas of the service, one limit that fits 50: 50 are admitted", async () => {
     const url = nextUrl();
     const replicas = [new RedisStore(url), new RedisStore(url)];

@@ -1,5 +1,5 @@
 /** The embedded store as rows, to be copied. The service must not have it open. */
-import { endedTtlMs } from "../book.ts";
+import { endedTtlMs } from "../hold.ts";
 import { isOver } from "../counter.ts";
 import { type OpenedLevel, openLevel } from "./embedded/open-level.ts";
 import {

@@ -5,7 +5,7 @@
  * What is promised when a call resolves:
  *   settle, expire, close   on disk (fsync), also after loss of power
  *   reserve, release,       in the operating system's page cache: after kill -9 of the process the
- *   appendRecord            hold is there and the budget cannot be overspent by it. After loss of
+ *   shrink, appendRecord    hold is there and the budget cannot be overspent by it. After loss of
  *                           power the hold may be gone; its settlement is charged all the same.
  *
  * Ids that were settled are remembered in LevelDB and not in memory, since in 25 hours there may
@@ -14,8 +14,9 @@
 import { setImmediate as nextTurn } from "node:timers/promises";
 import type { ClassicLevel } from "classic-level";
 import type { UsageRecord } from "../../contract/usage-record.ts";
-import { Book, type BookKeeper, type Ended, endedTtlMs } from "../book.ts";
-import { checkReserve, checkSettlement, recordTimeMs } from "../request-check.ts";
+import { Book, type BookKeeper } from "../book.ts";
+import { type Ended, endedTtlMs } from "../hold.ts";
+import { checkId, checkParts, checkReserve, checkSettlement, recordTimeMs } from "../request-check.ts";
 import { Clock } from "./clock.ts";
 import { GroupWriter } from "./embedded/group-writer.ts";
 import { type OpenedLevel, openLevel } from "./embedded/open-level.ts";
@@ -147,6 +148,14 @@ export class EmbeddedStore implements Store {
   async release(id: string): Promise<void> {
     this.#writer.assertWorking();
     this.#book.release(id);
+    await this.#writer.commit("process");
+  }
+
+  async shrink(id: string, parts: number): Promise<void> {
+    checkId(id);
+    checkParts(parts);
+    this.#writer.assertWorking();
+    this.#book.shrink(id, parts);
     await this.#writer.commit("process");
   }
 

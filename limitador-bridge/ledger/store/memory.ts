@@ -1,8 +1,9 @@
 /** A store in this process's memory: for trying out and for tests. A restart forgets all. */
 import { setImmediate as nextTurn } from "node:timers/promises";
 import type { UsageRecord } from "../../contract/usage-record.ts";
-import { Book, type BookKeeper, type Ended, endedTtlMs } from "../book.ts";
-import { checkReserve, checkSettlement, recordTimeMs } from "../request-check.ts";
+import { Book, type BookKeeper } from "../book.ts";
+import { type Ended, endedTtlMs } from "../hold.ts";
+import { checkId, checkParts, checkReserve, checkSettlement, recordTimeMs } from "../request-check.ts";
 import { Clock } from "./clock.ts";
 import { RecordList } from "./record-list.ts";
 import { defaultRetentionMs } from "./record-query.ts";
@@ -64,6 +65,12 @@ export class MemoryStore implements Store {
 
   async release(id: string): Promise<void> {
     this.#book.release(id);
+  }
+
+  async shrink(id: string, parts: number): Promise<void> {
+    checkId(id);
+    checkParts(parts);
+    this.#book.shrink(id, parts);
   }
 
   async expire(): Promise<string[]> {

@@ -1,6 +1,6 @@
 /** A Redis store as rows, to be copied. Services must not use it meanwhile. */
-import { type Ended, endedTtlMs, type HeldClaim, type Hold } from "../book.ts";
 import { type CounterState, isOver, parseCounterId } from "../counter.ts";
+import { type Ended, endedTtlMs, type HeldClaim, type Hold } from "../hold.ts";
 import { carryPercent, windowAt, withCarryOver } from "../window.ts";
 import { defaultRetentionMs, positionOf } from "./record-query.ts";
 import { Link } from "./redis/link.ts";
@@ -54,7 +54,8 @@ class Parts {
   readonly holds = new Map<string, { hold: Hold; state: string; leftMs: number }>();
 
   /** @param told id, ms left, its record, then the fields of prelude.ts */
-  add([id = "", left, record = "", state = "", json, , , parts = "", ...fields]: string[]): void {
+  add([id = "", left, record = "", state = "", json, ...rest]: string[]): void {
+    const [position = "", , shards = "", ...fields] = rest;
     const claims: HeldClaim[] = [];
     for (let at = 0; at < fields.length; at += 6) claims.push(heldClaim(fields.slice(at, at + 6)));
     const known = this.holds.get(id);
@@ -65,12 +66,14 @@ class Parts {
     }
     const others = known?.hold.claims ?? [];
     const expiryRecord = record === "" || record === "1" ? null : JSON.parse(record);
+    const parts = /^\d+$/.test(position) ? Number(position) : null;
     const hold = {
       id,
       expiresAtMs: Number(state) || 0,
-      option: Number(parts.split(";")[1] ?? 0),
+      option: Number(shards.split(";")[1] ?? 0),
+      parts,
       claims: [...claims, ...others],
-      expiryRecord: expiryRecord ?? known?.hold.expiryRecord,
+      expiryRecord: expiryRecord ?? known?.hold.expiryRecord ?? null,
     };
     this.holds.set(id, { hold, state, leftMs: Number(left) });
   }
@@ -229,7 +232,7 @@ class RedisTransfer implements TransferStore {
 
   /** @param state expiry of a hold, or expired or provisional, which go after `leftMs` */
   async #putHold(hold: Hold, state: string, leftMs: number | null): Promise<void> {
-    const { id, option, claims, expiryRecord } = hold;
+    const { id, option, parts, claims, expiryRecord } = hold;
     const home = this.#shards.homeOf(id);
     const byShard = new Map<Shard, HeldClaim[]>([[home, []]]);
     for (const claim of claims) {
@@ -237,8 +240,13 @@ class RedisTransfer implements TransferStore {
       byShard.set(shard, [...(byShard.get(shard) ?? []), claim]);
     }
     const others = [...byShard.keys()].slice(1).map(({ index }) => index);
-    const parts = `${others.join(",")}${option > 0 ? `;${option}` : ""}`;
-    const json = state === "provisional" ? "1" : JSON.stringify(expiryRecord);
+    const shards = `${others.join(",")}${option > 0 ? `;${option}` : ""}`;
+    const json =
+      state === "provisional" || expiryRecord === null ? "1" : JSON.stringify(expiryRecord);
+    const ofRecord =
+      expiryRecord === null
+        ? [String(parts), ""]
+        : [positionOf(expiryRecord), expiryRecord.requestId ?? ""];
     for (const [shard, held] of byShard) {
       const { keys } = shard;
       const record = shard === home ? json : "";
@@ -247,7 +255,7 @@ class RedisTransfer implements TransferStore {
         [leftMs === null ? keys.hold(id) : keys.ended(id), keys.expiries],
         [
           ...[id, leftMs === null ? state : "", leftMs === null ? "" : String(leftMs)],
-          ...[state, record, positionOf(expiryRecord), expiryRecord.requestId ?? "", parts],
+          ...[state, record, ...ofRecord, shards],
           ...held.flatMap(claimFields),
         ],
       );

@@ -6,13 +6,19 @@
  *             whether that or a denial is the answer
  *   settle    is journaled on disk where the store is away, and acknowledged; replayed once the
  *             store is back, before decisions go to it again, each id counting once
- *   release, appendRecord   the same
+ *   release, shrink, appendRecord   the same
  * A decision that comes later than its timeout has perhaps been made: where the shadow denied it,
  * it is released. A caller that denies a request after StoreUnavailable calls release as well.
  */
 import { setImmediate as nextTurn } from "node:timers/promises";
 import type { UsageRecord } from "../../contract/usage-record.ts";
-import { checkId, checkReserve, checkSettlement, recordTimeMs } from "../request-check.ts";
+import {
+  checkId,
+  checkParts,
+  checkReserve,
+  checkSettlement,
+  recordTimeMs,
+} from "../request-check.ts";
 import { Breaker } from "./resilient/breaker.ts";
 import { Journal, type JournalEntry } from "./resilient/journal.ts";
 import { late, Patience } from "./resilient/patience.ts";
@@ -211,6 +217,15 @@ export class ResilientStore implements Store {
     const done = await this.#orJournal(() => this.#inner.release(id), [{ release: id }]);
     if (done === null) this.#shadow.release(id);
     else this.#shadow.gone(id);
+  }
+
+  async shrink(id: string, parts: number): Promise<void> {
+    checkId(id);
+    checkParts(parts);
+    if (!this.#neverAsked.has(id)) {
+      await this.#orJournal(() => this.#inner.shrink(id, parts), [{ shrink: { id, parts } }]);
+    }
+    this.#shadow.shrink(id, parts);
   }
 
   async appendRecord(record: UsageRecord): Promise<void> {

@@ -6,6 +6,10 @@
  *   reserve ─► hold ─► settle            the hold is replaced by the truth
  *                 ├──► release           nothing was spent
  *                 └──► expire ─► settle  input estimate charged, corrected by a late settlement
+ * A lease is a hold of several parts, for requests that are not known yet:
+ *   reserve ─► parts ─► settle           a settlement that names the lease replaces one part
+ *                   ├─► shrink           parts that no request will need are given back
+ *                   └─► expire           the parts left are given back, nothing is charged
  * A provisional settlement is corrected in the same way, once.
  */
 import type { UsageRecord } from "../../contract/usage-record.ts";
@@ -67,6 +71,11 @@ export interface ReserveRequest {
    * is held, and nothing else.
    */
   alternatives?: LimitClaim[][];
+  /**
+   * Makes it a lease of so many parts: each claim's `reserve` is held that many times, and has to
+   * fit (limit, allowance, below) as a whole. Of a lease `onExpiry` and `expiryRecord` are not used.
+   */
+  parts?: number;
   holdMs: number;
   /** Written when the hold expires unsettled; the store fills in nothing. */
   expiryRecord: UsageRecord;
@@ -99,6 +108,11 @@ export interface Settlement {
   /** Charged where no reservation of this id is known (the service was away, or lost it). */
   claims: LimitClaim[];
   record: UsageRecord;
+  /**
+   * The lease of which one part is replaced by this, and charged where that was reserved. Where
+   * the lease is not known, or has no part left, `claims` are charged.
+   */
+  lease?: string;
   /**
    * Charged and recorded like any other, but a later settlement of this id that is not provisional
    * replaces charge and record (once, within 24 h). A second provisional one is a duplicate.
@@ -156,6 +170,8 @@ export interface Store {
   settle(settlements: Settlement[]): Promise<SettleResult[]>;
   /** Gives a hold back without a charge. Unknown or settled ids: no effect. */
   release(id: string): Promise<void>;
+  /** Leaves a lease no more than so many parts; 0 ends it. Unknown ids, or holds: no effect. */
+  shrink(id: string, parts: number): Promise<void>;
   /** Ends holds that are over: charges onExpiry, writes expiryRecord. Returns their ids. */
   expire(): Promise<string[]>;
   /** Stores a record that no limit is charged for (denials). */

@@ -1,6 +1,6 @@
 /** Copies all that one store has into another: counters, holds, ended ids and usage records. */
 import type { UsageRecord } from "../../contract/usage-record.ts";
-import type { Ended, Hold } from "../book.ts";
+import type { Ended, Hold } from "../hold.ts";
 import type { CounterState } from "../counter.ts";
 import { StoreError } from "./store-error.ts";
 

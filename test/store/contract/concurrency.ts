@@ -34,18 +34,22 @@ export function concurrencyContract(bench: Bench): void {
     test(`${clients} clients, ${operations} operations: never over any limit`, async () => {
       const { store } = bench;
       const tally = new Map<string, number>();
+      const left = { leases: 0, parts: 0 };
       let next = 0;
       const work = async (client: number) => {
         const random = randomOf(client + 1);
         while (next < operations) {
           next += 1;
-          await exchange(store, `${client}-${next}`, random, tally);
+          const id = `${client}-${next}`;
+          if (random(20) > 0) await exchange(store, id, random, tally);
+          else await leased(store, id, random, { tally, left });
         }
       };
       await Promise.all(Array.from({ length: clients }, (_, client) => work(client)));
       const views = await store.counters("", 100);
       const used = Object.fromEntries(views.map((view) => [view.key, view.used]));
       expect(used).toEqual(Object.fromEntries(tally));
+      expect([left.leases > 20, left.parts > 20]).toEqual([true, true]);
       for (const view of views) {
         expect(view.held).toBe(0);
         expect(view.used).toBeLessThanOrEqual(view.limit);
@@ -63,19 +67,47 @@ async function exchange(
   random: (below: number) => number,
   tally: Map<string, number>,
 ): Promise<void> {
-  const user = random(8);
   const reserve = 1 + random(20);
-  const claims = [
-    claim({ key: `user${user}`, limit: 1_500, reserve, window: hour }),
-    claim({ key: `team${user % 2}`, limit: 5_500, reserve, window: hour }),
-    claim({ key: "all", limit: 10_000, reserve, window: hour }),
-  ];
+  const claims = claimsOf(random(8), reserve);
   const { admitted } = await store.reserve(reservation(id, claims));
   if (!admitted) return;
   if (random(10) === 0) return store.release(id);
   const spent = reserve - random(reserve);
   for (const { key } of claims) tally.set(key, (tally.get(key) ?? 0) + spent);
   await store.settle([settlement(id, spent)]);
+}
+
+function claimsOf(user: number, reserve: number) {
+  return [
+    claim({ key: `user${user}`, limit: 1_500, reserve, window: hour }),
+    claim({ key: `team${user % 2}`, limit: 5_500, reserve, window: hour }),
+    claim({ key: "all", limit: 10_000, reserve, window: hour }),
+  ];
+}
+
+/** Reserves a lease, settles under it from all sides, and gives the rest back. */
+async function leased(
+  store: Store,
+  id: string,
+  random: (below: number) => number,
+  { tally, left }: { tally: Map<string, number>; left: { leases: number; parts: number } },
+): Promise<void> {
+  const parts = 2 + random(4);
+  const reserve = 1 + random(4);
+  const claims = claimsOf(random(8), reserve);
+  const { admitted } = await store.reserve(reservation(id, claims, { parts }));
+  if (!admitted) return;
+  const used = random(parts + 1);
+  const settling = Array.from({ length: used }, (_, n) => {
+    const spent = reserve - random(reserve);
+    for (const { key } of claims) tally.set(key, (tally.get(key) ?? 0) + spent);
+    return store.settle([{ ...settlement(`${id}-${n}`, spent), lease: id }]);
+  });
+  // Those under way when the lease is given back keep their parts.
+  await Promise.all([...settling, store.shrink(id, used)]);
+  await store.shrink(id, 0);
+  left.leases += 1;
+  left.parts += parts - used;
 }
 
 /** Numbers from a seed (Lehmer), for runs that can be repeated. */

@@ -14,6 +14,7 @@ const limits: { key: string; limit: number; window: Window }[] = [
   { key: "carried", limit: 150, window: { ...day, carryOver: { percent: 37 } } },
 ];
 
+const leases = fc.integer({ min: 0, max: 3 }).map((n) => `lease${n}`);
 const ids = fc.integer({ min: 0, max: 25 }).map((n) => `id${n}`);
 const claims = fc.subarray(limits, { minLength: 1 }).chain((chosen) =>
   fc.tuple(
@@ -42,6 +43,24 @@ const operation = fc.oneof(
       claims,
       spent: fc.integer({ min: 0, max: 60 }),
       provisional: fc.boolean(),
+      lease: leases,
+    }),
+  },
+  {
+    weight: 2,
+    arbitrary: fc.record({
+      do: fc.constant("lease" as const),
+      id: leases,
+      parts: fc.integer({ min: 1, max: 4 }),
+      options,
+    }),
+  },
+  {
+    weight: 1,
+    arbitrary: fc.record({
+      do: fc.constant("shrink" as const),
+      id: leases,
+      parts: fc.integer({ min: 0, max: 3 }),
     }),
   },
   { weight: 1, arbitrary: fc.record({ do: fc.constant("release" as const), id: ids }) },
@@ -107,19 +126,24 @@ async function apply(
 ): Promise<void> {
   const nowMs = clock.timeMs;
   switch (step.do) {
-    case "reserve": {
+    case "reserve":
+    case "lease": {
       const [first = [], ...rest] = step.options.map((option) => option.map(claim));
-      const request = reservation(step.id, first, { holdMs, alternatives: rest });
+      const parts = step.do === "lease" ? { parts: step.parts } : {};
+      const request = reservation(step.id, first, { holdMs, alternatives: rest, ...parts });
       const result = await store.reserve(request);
-      const option = model.reserve(step.id, step.options, holdMs, nowMs);
+      const option =
+        step.do === "lease"
+          ? model.lease(step.id, step.parts, step.options, { holdMs, nowMs })
+          : model.reserve(step.id, step.options, holdMs, nowMs);
       expect(result.admitted ? result.option : null).toBe(option);
       return;
     }
     case "settle": {
-      const { id, spent, claims: charged, provisional } = step;
-      const one = { ...settlement(id, spent, charged.map(claim)), provisional };
+      const { id, spent, claims: charged, provisional, lease } = step;
+      const one = { ...settlement(id, spent, charged.map(claim)), provisional, lease };
       const [result] = await store.settle([one]);
-      const duplicate = model.settle(id, spent, charged, nowMs, provisional);
+      const duplicate = model.settle(id, spent, charged, nowMs, { provisional, lease });
       expect(result).toMatchObject({ id, duplicate });
       recorded.add(step.id);
       return;
@@ -127,10 +151,13 @@ async function apply(
     case "release":
       model.release(step.id);
       return store.release(step.id);
+    case "shrink":
+      model.shrink(step.id, step.parts);
+      return store.shrink(step.id, step.parts);
     case "expire": {
       const expired = model.expire(nowMs);
       expect((await store.expire()).sort()).toEqual(expired.sort());
-      for (const id of expired) recorded.add(id);
+      for (const id of expired) if (!id.startsWith("lease")) recorded.add(id);
       return;
     }
     case "wait":

@@ -32,6 +32,14 @@ interface Entry {
   onExpiry: number;
 }
 
+interface Lease {
+  parts: number;
+  expiresAtMs: number;
+  option: number;
+  /** What one part holds, where it was reserved. */
+  claims: { key: string; bucketMs: number; reserve: number }[];
+}
+
 const dayMs = 86_400_000;
 
 export class ReferenceModel {
@@ -40,6 +48,42 @@ export class ReferenceModel {
   readonly #options = new Map<string, number>();
   readonly #expiresAtMs = new Map<string, number>();
   readonly #fixedStarts = new Map<string, number>();
+  readonly #leases = new Map<string, Lease>();
+
+  /** Reserves a lease; number of the option that is held, null where none fits. */
+  lease(
+    id: string,
+    parts: number,
+    options: ModelClaim[][],
+    until: { holdMs: number; nowMs: number },
+  ): number | null {
+    const { holdMs, nowMs } = until;
+    const known = this.#leases.get(id);
+    if (known !== undefined) return known.option < options.length ? known.option : 0;
+    const whole = options.map((claims) =>
+      claims.map((claim) => ({ ...claim, reserve: claim.reserve * parts })),
+    );
+    const option = this.#firstThatFits(whole, nowMs);
+    if (option < 0) return null;
+    const claims = (options[option] ?? []).map((claim) => {
+      const bucketMs = this.#add("", claim, nowMs, { used: 0, held: claim.reserve * parts });
+      return { key: claim.key, bucketMs, reserve: claim.reserve };
+    });
+    this.#leases.set(id, { parts, expiresAtMs: nowMs + holdMs, option, claims });
+    return option;
+  }
+
+  /** Leaves a lease no more than so many parts. */
+  shrink(id: string, parts: number): void {
+    const lease = this.#leases.get(id);
+    if (lease === undefined || lease.parts <= parts) return;
+    for (const { key, bucketMs, reserve } of lease.claims) {
+      const held = -reserve * (lease.parts - parts);
+      this.#entries.push({ id: "", key, bucketMs, used: 0, held, onExpiry: 0 });
+    }
+    lease.parts = parts;
+    if (parts === 0) this.#leases.delete(id);
+  }
 
   /** Number of the option that is held; null where none fits. */
   reserve(id: string, options: ModelClaim[][], holdMs: number, nowMs: number): number | null {
@@ -48,9 +92,7 @@ export class ReferenceModel {
       const before = state === "settled" ? 0 : (this.#options.get(id) ?? 0);
       return before < options.length ? before : 0;
     }
-    const option = options.findIndex((claims) =>
-      claims.every((claim) => !claim.enforced || this.#fits(claim, nowMs)),
-    );
+    const option = this.#firstThatFits(options, nowMs);
     if (option < 0) return null;
     for (const claim of options[option] ?? []) {
       this.#add(id, claim, nowMs, { used: 0, held: claim.reserve });
@@ -59,6 +101,12 @@ export class ReferenceModel {
     this.#options.set(id, option);
     this.#expiresAtMs.set(id, nowMs + holdMs);
     return option;
+  }
+
+  #firstThatFits(options: ModelClaim[][], nowMs: number): number {
+    return options.findIndex((claims) =>
+      claims.every((claim) => !claim.enforced || this.#fits(claim, nowMs)),
+    );
   }
 
   #fits({ key, limit, window, ...terms }: ModelClaim, nowMs: number): boolean {
@@ -78,12 +126,18 @@ export class ReferenceModel {
     spent: number,
     claims: ModelClaim[],
     nowMs: number,
-    provisional: boolean,
+    { provisional, lease }: { provisional: boolean; lease: string },
   ): boolean {
     const state = this.#state.get(id);
     if (state === "settled" || (provisional && state === "provisional")) return true;
     this.#state.set(id, provisional ? "provisional" : "settled");
-    if (state === undefined) {
+    const leased = this.#leases.get(lease);
+    if (state === undefined && leased !== undefined) {
+      for (const { key, bucketMs } of leased.claims) {
+        this.#entries.push({ id, key, bucketMs, used: spent, held: 0, onExpiry: 0 });
+      }
+      this.shrink(lease, leased.parts - 1);
+    } else if (state === undefined) {
       for (const claim of claims) this.#add(id, claim, nowMs, { used: spent, held: 0 });
     }
     for (const entry of this.#entriesOf(id)) Object.assign(entry, { used: spent, held: 0 });
@@ -107,7 +161,9 @@ export class ReferenceModel {
         Object.assign(entry, { used: entry.onExpiry, held: 0 });
       }
     }
-    return over;
+    const ended = [...this.#leases].filter(([, { expiresAtMs }]) => expiresAtMs <= nowMs);
+    for (const [id] of ended) this.shrink(id, 0);
+    return [...over, ...ended.map(([id]) => id)];
   }
 
   view(key: string, limit: number, window: Window, nowMs: number): ModelView {
@@ -140,11 +196,18 @@ export class ReferenceModel {
       .reduce((total, entry) => total + entry[field], 0);
   }
 
-  #add(id: string, claim: ModelClaim, nowMs: number, counts: { used: number; held: number }) {
+  /** Returns the bucket that is counted in. */
+  #add(
+    id: string,
+    claim: ModelClaim,
+    nowMs: number,
+    counts: { used: number; held: number },
+  ): number {
     const { key, window, onExpiry } = claim;
     const bucketMs = this.#bucket(key, window, nowMs);
     if (window.kind === "fixed") this.#fixedStarts.set(key, bucketMs);
     this.#entries.push({ id, key, bucketMs, onExpiry, ...counts });
+    return bucketMs;
   }
 
   #bucket(key: string, window: Window, nowMs: number): number {

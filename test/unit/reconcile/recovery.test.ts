@@ -146,6 +146,27 @@ test("what the newest writes lost is given back, also by a process that comes ba
   await server.stop();
 }, 30_000);
 
+test("what was charged under a lease comes back, the lease does not", async () => {
+  const server = await startRedis();
+  const a = await replica(server, "leased");
+  const under = (id: string, amount: number) => ({ ...settlement(id, amount, claims), lease: "L" });
+  await a.store.reserve(reservation("L", claims, { parts: 4, holdMs: 600_000 }));
+  await a.store.settle([under("one", 7), { ...under("two", 8), provisional: true }]);
+  await server.client.flushall();
+  await until(() => a.restored === 2);
+  await vi.waitFor(() => a.store.ping(), { timeout: 10_000 });
+  expect(await used(a.store)).toEqual(["fixed", "month", "sliding"].map((key) => [key, 15, 0]));
+  // Its other settlements are charged by their claims, and corrections still correct.
+  await a.store.settle([under("three", 100), under("two", 9), under("one", 7)]);
+  await a.store.shrink("L", 0);
+  const amounts = async () => (await used(a.store)).map(([, amount, held]) => [amount, held]);
+  await expect.poll(amounts, { timeout: 5_000 }).toEqual(Array(3).fill([116, 0]));
+  expect((await recordIds(a.store)).sort()).toEqual(["one", "three", "two"]);
+  await sleep(600);
+  expect(drifting(await compareAll(a.redis as RedisRecovery))).toEqual([]);
+  await server.stop();
+}, 30_000);
+
 test("an expired hold comes back as one, and a late settlement still replaces it", async () => {
   const server = await startRedis();
   const a = await replica(server, "expired");

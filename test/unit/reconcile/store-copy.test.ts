@@ -52,6 +52,9 @@ async function fill(store: Store): Promise<void> {
     await store.settle([settlement(`${user}-settled`, 9_007_199_254_740, claims)]);
     await store.settle([{ ...settlement(`${user}-provisional`, 7, claims), provisional: true }]);
     await store.reserve(reservation(`${user}-expired`, claims, { holdMs: 1 }));
+    await store.reserve(reservation(`${user}-lease`, claims, { parts: 7, holdMs: 600_000 }));
+    const first = { ...settlement(`${user}-first`, 4, claims), lease: `${user}-lease` };
+    await store.settle([first]);
   }
   await new Promise((resolve) => setTimeout(resolve, 20));
   expect((await store.expire()).sort()).toEqual(["ann-expired", "bob-expired", "cid-expired"]);
@@ -64,11 +67,15 @@ async function goOn(store: Store) {
   for (const user of ["ann", "bob", "cid"]) {
     const claims = claimsOf(user);
     const of = (state: string) => settlement(`${user}-${state}`, 1, claims);
-    const all = [of("settled"), of("held"), of("provisional"), of("expired")];
+    const all = [of("settled"), of("held"), of("provisional"), of("expired"), of("first")];
+    all.push({ ...of("second"), lease: `${user}-lease` });
+    await store.shrink(`${user}-lease`, 5);
     results.push((await store.settle(all)).map(({ duplicate }) => duplicate));
   }
+  const middle = await store.counters("", 100);
+  for (const user of ["ann", "bob", "cid"]) await store.shrink(`${user}-lease`, 0);
   const after = await store.counters("", 100);
-  return { before, results, after, ids: (await recordIds(store)).sort() };
+  return { before, results, middle, after, ids: (await recordIds(store)).sort() };
 }
 
 async function copy(from: string, to: string, ...flags: string[]): Promise<string[]> {
@@ -85,10 +92,10 @@ test("embedded → Redis → Cluster → embedded; each goes on as the first wou
   await fill(first);
   await first.close();
   const told = [
-    "  10 counters: used 108086391057204, held 600",
-    "  3 holds",
-    "  9 ids settled or expired in the last 25 hours",
-    "  9 usage records: 25650 nano-USD",
+    "  10 counters: used 108086391057252, held 4200",
+    "  6 holds",
+    "  12 ids settled or expired in the last 25 hours",
+    "  12 usage records: 34200 nano-USD",
   ];
   expect(await copy(embedded("first"), single, "--dry-run")).toEqual(["would copy:", ...told]);
   const done = ["copied, read again and found equal:", ...told];
@@ -104,7 +111,10 @@ test("embedded → Redis → Cluster → embedded; each goes on as the first wou
   expect(lines).toEqual(["10 counters compared, 0 differ by more than 10 %"]);
 
   const expected = await goOn(await openStore(embedded("first")));
-  expect(expected.results).toEqual(Array(3).fill([true, false, false, false]));
+  expect(expected.results).toEqual(Array(3).fill([true, false, false, false, true, false]));
+  // Of each lease five parts were left: three counters of each user, and one of all.
+  const held = [...Array(9).fill(5 * 50), 3 * 5 * 50];
+  expect(expected.middle.map((view) => view.held).sort((a, b) => a - b)).toEqual(held);
   expect(expected.after.map(({ held }) => held)).toEqual(Array(10).fill(0));
   for (const url of [single, clustered, embedded("last")]) {
     const store = await openStore(url);

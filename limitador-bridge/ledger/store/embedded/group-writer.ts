@@ -6,8 +6,9 @@
  * `sync` is in the operating system's page cache when it resolves: it survives kill -9 of this
  * process, but not the loss of power. With `sync` it is on disk.
  */
+import { setImmediate as nextTurn } from "node:timers/promises";
 import type { ClassicLevel } from "classic-level";
-import type { Ended } from "../../book.ts";
+import type { Ended } from "../../hold.ts";
 import { StoreError } from "../store-error.ts";
 
 /** Writes what counters and holds are when a batch is written; undefined: the row is deleted. */
@@ -43,6 +44,7 @@ export class GroupWriter {
   readonly #source: RowSource;
   #pending = new Batch();
   #inFlight: Batch | null = null;
+  #writing = false;
   #failure: StoreError | null = null;
   #stopped = false;
 
@@ -99,11 +101,14 @@ export class GroupWriter {
     const batch = this.#pending;
     batch.sync ||= durability === "sync";
     batch.awaited = true;
-    if (this.#inFlight === null) void this.#writeAll();
+    if (!this.#writing) void this.#writeAll();
     return batch.written;
   }
 
   async #writeAll(): Promise<void> {
+    this.#writing = true;
+    // All requests that are handled in this turn of the event loop go together.
+    await nextTurn();
     while (this.#pending.awaited) {
       const batch = this.#pending;
       this.#inFlight = batch;
@@ -120,6 +125,7 @@ export class GroupWriter {
       }
     }
     this.#inFlight = null;
+    this.#writing = false;
   }
 
   async #write(batch: Batch): Promise<void> {

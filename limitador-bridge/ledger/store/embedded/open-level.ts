@@ -1,8 +1,8 @@
 /** Opens the LevelDB folder of the embedded store and reads what has to be in memory. */
 import { mkdir } from "node:fs/promises";
 import { ClassicLevel } from "classic-level";
-import type { Hold } from "../../book.ts";
 import type { CounterState } from "../../counter.ts";
+import type { Hold } from "../../hold.ts";
 import { StoreError } from "../store-error.ts";
 import {
   decodeCounter,

@@ -7,15 +7,16 @@
  *                                  with carry-over: previousStartMs, previousLimit, percent
  *   e!<id>                         what became of a hold: settled, or expired or provisional with
  *                                  the hold
- *   h!<id>                         a hold: expiresAtMs, option (not 0), claims, expiryRecord
+ *   h!<id>                         a hold: expiresAtMs, option (not 0), claims, expiryRecord; of a
+ *                                  lease parts and no expiryRecord
  *   m!format                       "1", the version of this layout
  *   p!<atMs>!<id>                  empty; which e! rows to forget when
  *   q!<request id>!<timeMs>!<id>   empty; finds records by request id
  *   r!<timeMs>!<id>                a usage record
  */
 import type { UsageRecord } from "../../../contract/usage-record.ts";
-import type { Ended, HeldClaim, Hold } from "../../book.ts";
 import { type CounterState, parseCounterId } from "../../counter.ts";
+import type { Ended, HeldClaim, Hold } from "../../hold.ts";
 import { carryPercent, withCarryOver } from "../../window.ts";
 import { positionOf, type RecordPosition, timeKey } from "../record-query.ts";
 import { StoreError } from "../store-error.ts";
@@ -79,19 +80,21 @@ type Seven = [number, number, number, number, number, number, number];
 interface HoldRow {
   expiresAtMs: number;
   option?: number;
+  parts?: number;
   claims: [string, ...number[]][];
-  expiryRecord: UsageRecord;
+  expiryRecord?: UsageRecord;
 }
 
-function holdRow({ expiresAtMs, option, claims, expiryRecord }: Hold): HoldRow {
+function holdRow({ expiresAtMs, option, parts, claims, expiryRecord }: Hold): HoldRow {
   return {
     expiresAtMs,
     ...(option > 0 ? { option } : {}),
+    ...(parts === null ? {} : { parts }),
     claims: claims.map(({ counterId, limit, startMs, reserve, onExpiry, window }) => {
       const percent = carryPercent(window);
       return [counterId, limit, startMs, reserve, onExpiry, ...(percent > 0 ? [percent] : [])];
     }),
-    expiryRecord,
+    ...(expiryRecord === null ? {} : { expiryRecord }),
   };
 }
 
@@ -105,9 +108,10 @@ export function decodeHold(key: string, value: string): Hold {
 }
 
 function readHold(id: string, row: HoldRow): Hold {
-  const { expiresAtMs, option = 0, expiryRecord } = row;
+  const { expiresAtMs, option = 0, parts = null, expiryRecord = null } = row;
   if (!isCount(expiresAtMs)) throw new TypeError("expected expiresAtMs");
   if (!isCount(option)) throw new TypeError("expected option");
+  if (parts !== null && (!isCount(parts) || parts === 0)) throw new TypeError("expected parts");
   const claims = row.claims.map(([counterId, ...numbers]): HeldClaim => {
     const [limit, startMs, reserve, onExpiry, percent = 0] = numbers as Five;
     if (![4, 5].includes(numbers.length) || !numbers.every(isCount)) {
@@ -117,8 +121,9 @@ function readHold(id: string, row: HoldRow): Hold {
     const claimed = { counterId, ...names, window: withCarryOver(window, percent) };
     return { ...claimed, limit, startMs, reserve, onExpiry };
   });
-  positionOf(expiryRecord);
-  return { id, expiresAtMs, option, claims, expiryRecord };
+  if (expiryRecord !== null) positionOf(expiryRecord);
+  else if (parts === null) throw new TypeError("expected expiryRecord");
+  return { id, expiresAtMs, option, parts, claims, expiryRecord };
 }
 type Five = [number, number, number, number, number?];
 

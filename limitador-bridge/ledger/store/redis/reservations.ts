@@ -50,13 +50,13 @@ export class Reservations {
   }
 
   async #reserveHere(
-    { id, holdMs, expiryRecord }: ReserveRequest,
+    { id, parts, holdMs, expiryRecord }: ReserveRequest,
     home: Shard,
     options: Option[],
   ): Promise<ReserveResult> {
-    const hold = { holdMs, record: expiryRecord, otherShards: [], option: 0 };
-    const claims = options.map((option) => option.claims);
-    const { verdict, option, answers } = await this.#calls.reserve(home, id, claims, hold);
+    const hold = { holdMs, isHome: true, record: expiryRecord, otherShards: [], option: 0 };
+    const asked = { id, options: options.map((option) => option.claims), parts };
+    const { verdict, option, answers } = await this.#calls.reserve(home, asked, hold);
     const refusals = answers.map((answer) => refusalOf([answer], new Map()));
     if (verdict === "denied") return denied(refusals);
     if (verdict === "held") return { admitted: true, option, counters: countersOf(refusals[0]) };
@@ -85,7 +85,7 @@ export class Reservations {
 
   /** The counters of claims as they are. */
   async views(id: string, claims: DistinctClaims, groups: Groups): Promise<CounterView[]> {
-    return viewsOf((await this.#ask(id, groups)).map(countersIn), claims);
+    return viewsOf((await this.#ask({ id }, groups)).map(countersIn), claims);
   }
 
   async #tryOption(
@@ -96,7 +96,7 @@ export class Reservations {
     const { id } = request;
     // With claims in one shard alone a denial leaves nothing anywhere, asked first or not.
     if ([...groups.values()].filter((group) => group.size > 0).length > 1) {
-      const asked = await this.#ask(id, groups);
+      const asked = await this.#ask(request, groups);
       const [first] = asked;
       if (first?.verdict === "known") return { verdict: "known", option: first.option };
       if (asked.some(({ verdict }) => verdict === "denied")) {
@@ -118,17 +118,16 @@ export class Reservations {
 
   /** Holds in one shard after the other, up to the first that denies. */
   async #holdInOrder(
-    { id, holdMs, expiryRecord }: ReserveRequest,
+    { id, parts, holdMs, expiryRecord }: ReserveRequest,
     option: number,
     groups: Groups,
   ): Promise<Reserved[]> {
-    const otherShards = othersOf(groups);
+    const given = { holdMs, record: expiryRecord, otherShards: othersOf(groups), option };
     const results: Reserved[] = [];
     try {
       for (const [shard, claims] of groups) {
-        const record = results.length === 0 ? expiryRecord : null;
-        const hold = { holdMs, record, otherShards, option };
-        const result = await this.#calls.reserve(shard, id, [claims], hold);
+        const hold = { ...given, isHome: results.length === 0 };
+        const result = await this.#calls.reserve(shard, { id, options: [claims], parts }, hold);
         results.push(result);
         if (result.verdict === "denied" || results[0]?.verdict === "known") break;
       }
@@ -146,9 +145,11 @@ export class Reservations {
   }
 
   /** What every shard would say; home first. */
-  #ask(id: string, groups: Groups): Promise<Reserved[]> {
+  #ask({ id, parts }: Pick<ReserveRequest, "id" | "parts">, groups: Groups): Promise<Reserved[]> {
     return Promise.all(
-      [...groups].map(([shard, claims]) => this.#calls.reserve(shard, id, [claims], null)),
+      [...groups].map(([shard, claims]) =>
+        this.#calls.reserve(shard, { id, options: [claims], parts }, null),
+      ),
     );
   }
 }

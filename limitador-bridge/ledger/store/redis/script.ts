@@ -8,6 +8,7 @@ import { pruneLua } from "./lua/prune.ts";
 import { releaseLua } from "./lua/release.ts";
 import { reserveLua } from "./lua/reserve.ts";
 import { settleLua } from "./lua/settle.ts";
+import { shrinkLua } from "./lua/shrink.ts";
 
 export interface Script {
   name: string;
@@ -24,6 +25,7 @@ export const scripts = {
   reserve: script("reserve", reserveLua),
   settle: script("settle", settleLua),
   release: script("release", releaseLua),
+  shrink: script("shrink", shrinkLua),
   expire: script("expire", expireLua),
   prune: script("prune", pruneLua),
   append: script("append", appendLua),

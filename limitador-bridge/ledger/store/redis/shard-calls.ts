@@ -1,8 +1,8 @@
 /** One script call on one shard each: arguments in, typed answers out. */
 import type { UsageRecord } from "../../../contract/usage-record.ts";
-import { endedTtlMs } from "../../book.ts";
 import type { DistinctClaims } from "../../claims.ts";
 import { fits, viewOf } from "../../counter.ts";
+import { endedTtlMs } from "../../hold.ts";
 import { positionOf } from "../record-query.ts";
 import type { Charge, CounterView, LimitClaim, Settlement } from "../store.ts";
 import { claimArg, toldState, toldView } from "./claim-args.ts";
@@ -13,12 +13,22 @@ import type { Shard } from "./shards.ts";
 
 const expireBatch = 100;
 const pruneBatch = 500;
-const onlyAsk = { holdMs: 0, record: null, otherShards: [], option: 0 };
+/** What a lease has in the place of a record, in its home shard. */
+const leaseRecord = "1";
+
+/** What is to be held in one shard, and how often. */
+export interface Asked {
+  id: string;
+  options: DistinctClaims[];
+  /** Of a lease. */
+  parts?: number | undefined;
+}
 
 export interface HoldArgs {
   holdMs: number;
-  /** The record of the expiry, where it is kept in this shard. */
-  record: UsageRecord | null;
+  /** This shard tells that it has ended. */
+  isHome: boolean;
+  record: UsageRecord;
   /** Indexes of the shards with further claims, for lookup. */
   otherShards: number[];
   /** Number of the first of the options given. */
@@ -41,10 +51,21 @@ export interface Answer {
   violated: Views;
 }
 
+export interface SettleArgs {
+  /** Charged where neither hold nor lease is known. */
+  claims: DistinctClaims;
+  /** Given: the record is kept in this shard, and these other shards are charged. */
+  home: { otherShards: number[] } | null;
+  /** Id of a lease that this shard may know. */
+  lease: string | null;
+}
+
 export interface SettledPart {
-  duplicate: boolean;
+  /** What was charged: that of the hold or lease, the settlement's own claims, or nothing. */
+  by: "hold" | "claims" | "duplicate";
   counters: Views;
   charges: Charge[];
+  replaced: UsageRecord | null;
 }
 
 export interface Known {
@@ -70,32 +91,33 @@ export class ShardCalls {
    */
   async reserve(
     { keys }: Shard,
-    id: string,
-    options: DistinctClaims[],
+    { id, options, parts }: Asked,
     hold: HoldArgs | null,
   ): Promise<Reserved> {
-    const { holdMs, record, otherShards, option } = hold ?? onlyAsk;
+    const { holdMs = 0, otherShards = [], option = 0 } = hold ?? {};
     const fixedKeys = [keys.hold(id), keys.ended(id), keys.expiries, keys.names, keys.overs];
     const claims = options.flatMap((one) => [...one]);
     const sizes = options.map(({ size }) => size).join(" ");
     const reply = await this.#withClaims(
       scripts.reserve,
       [...fixedKeys, ...claims.map(([counterId]) => keys.counter(counterId))],
-      [id, String(holdMs), ...recordArgs(record), otherShards.join(","), String(option), sizes],
+      [
+        ...[id, String(holdMs), ...expiryArgs(hold, parts)],
+        ...[otherShards.join(","), String(option), sizes],
+      ],
       claims,
     );
     const [code, taken] = [Number(reply[0]), Number(reply[2])];
     const verdict = (["denied", "held", "known"] as const)[code] ?? "denied";
     const told = verdict === "held" ? options.slice(taken - option, taken - option + 1) : options;
-    return { verdict, option: taken, answers: toldOptions(told, reply, verdict === "denied") };
+    const answers = toldOptions(told, reply, { parts, isDenied: verdict === "denied" });
+    return { verdict, option: taken, answers };
   }
 
-  /** @param home the record is kept in this shard, and these other shards are charged */
   async settle(
     { keys, index }: Shard,
     settlement: Settlement,
-    claims: DistinctClaims,
-    home: { otherShards: number[] } | null,
+    { claims, home, lease }: SettleArgs,
   ): Promise<SettledPart> {
     const { id, amounts, record, provisional } = settlement;
     const withRecord = home !== null;
@@ -106,23 +128,30 @@ export class ShardCalls {
     const { total, input, output, requests, usd } = amounts;
     const reply = await this.#withClaims(
       scripts.settle,
-      [...fixedKeys, keys.records, recordKey, requestKey, ...[...claims.keys()].map(keys.counter)],
+      [
+        ...[...fixedKeys, keys.records, recordKey, requestKey],
+        ...[...claims.keys()].map(keys.counter),
+        ...(lease === null ? [] : [keys.hold(lease)]),
+      ],
       [
         ...[id, keys.prefix],
         `${total} ${input} ${output} ${requests} ${usd}`,
         ...recordArgs(withRecord ? record : null),
         ...[this.#recordRetentionMs, endedTtlMs].map(String),
-        ...[provisional === true ? "1" : "", home?.otherShards.join(",") ?? ""],
+        `${provisional === true ? "p" : ""}${lease === null ? "" : "l"}`,
+        home?.otherShards.join(",") ?? "",
       ],
       [...claims],
     );
     const [code, nowMs] = [Number(reply[0]), Number(reply[1])];
     const counters =
       code === 0
-        ? toldCounters(reply.slice(2, -1), nowMs, claims)
-        : toldClaims(claims, reply, 2).counters;
-    const charges = toldCharges(reply, index, counters);
-    return { duplicate: code === 2, counters, charges };
+        ? toldCounters(reply.slice(4), nowMs, claims)
+        : toldClaims(claims, reply, { from: 4 }).counters;
+    const charges = toldCharges(String(reply[2]), index, counters);
+    const by = (["hold", "claims", "duplicate"] as const)[code] ?? "duplicate";
+    const replaced = reply[3] === "" ? null : (JSON.parse(String(reply[3])) as UsageRecord);
+    return { by, counters, charges, replaced };
   }
 
   async release({ keys }: Shard, id: string): Promise<void> {
@@ -130,6 +159,15 @@ export class ShardCalls {
       scripts.release,
       [keys.hold(id), keys.expiries, keys.names, keys.overs],
       [this.#clock.override(), id, keys.prefix],
+    );
+  }
+
+  /** Leaves a lease no more than so many parts in this shard. */
+  async shrink({ keys }: Shard, id: string, parts: number): Promise<void> {
+    await this.#link.run(
+      scripts.shrink,
+      [keys.hold(id), keys.expiries, keys.names, keys.overs],
+      [this.#clock.override(), id, keys.prefix, String(parts)],
     );
   }
 
@@ -141,7 +179,7 @@ export class ShardCalls {
     return { state: states[Number(state)] ?? "unknown", otherShards };
   }
 
-  /** Ends the shard's holds that are over; returns ids and expiries of those with a record. */
+  /** Ends the shard's holds that are over; returns ids and expiries of those whose home it is. */
   async expire({ keys }: Shard): Promise<{ id: string; expiryMs: number }[]> {
     const expired: { id: string; expiryMs: number }[] = [];
     for (;;) {
@@ -207,6 +245,12 @@ export class ShardCalls {
   }
 }
 
+/** Record, position and request id of a hold's end, or parts, as script arguments. */
+function expiryArgs(hold: HoldArgs | null, parts: number | undefined): [string, string, string] {
+  if (parts !== undefined) return [hold?.isHome ? leaseRecord : "", String(parts), ""];
+  return recordArgs(hold?.isHome ? hold.record : null);
+}
+
 /** Record, position and request id as script arguments. */
 function recordArgs(record: UsageRecord | null): [string, string, string] {
   if (record === null) return ["", "", ""];
@@ -214,17 +258,25 @@ function recordArgs(record: UsageRecord | null): [string, string, string] {
 }
 
 /** What a reservation's reply says of options, from the fourth place on. */
-function toldOptions(options: DistinctClaims[], reply: unknown[], denied: boolean): Answer[] {
-  let at = 3;
+function toldOptions(
+  options: DistinctClaims[],
+  reply: unknown[],
+  { parts, isDenied }: { parts: number | undefined; isDenied: boolean },
+): Answer[] {
+  let from = 3;
   return options.map((claims) => {
-    const answer = toldClaims(claims, reply, at);
-    at += claims.size;
-    return denied ? answer : { ...answer, violated: new Map() };
+    const answer = toldClaims(claims, reply, { from, parts });
+    from += claims.size;
+    return isDenied ? answer : { ...answer, violated: new Map() };
   });
 }
 
 /** Counters of claims, told in their order, and those in which an enforced claim does not fit. */
-function toldClaims(claims: DistinctClaims, reply: unknown[], from: number): Answer {
+function toldClaims(
+  claims: DistinctClaims,
+  reply: unknown[],
+  { from, parts = 1 }: { from: number; parts?: number | undefined },
+): Answer {
   const nowMs = Number(reply[1]);
   const counters: Views = new Map();
   const violated: Views = new Map();
@@ -232,14 +284,15 @@ function toldClaims(claims: DistinctClaims, reply: unknown[], from: number): Ans
     const { state, timeMs } = toldState(claim, reply[from + counters.size], nowMs);
     const view = viewOf(state, timeMs);
     counters.set(counterId, view);
-    if (claim.enforced && !fits(state, claim, timeMs)) violated.set(counterId, view);
+    const terms = { ...claim, reserve: claim.reserve * parts };
+    if (claim.enforced && !fits(state, terms, timeMs)) violated.set(counterId, view);
   }
   return { counters, violated };
 }
 
-/** Where a settlement was charged: the text at the end of its reply. */
-function toldCharges(reply: unknown[], shard: number, counters: Views): Charge[] {
-  const numbers = String(reply.at(-1)).split(" ").map(Number);
+/** Where a settlement was charged, as its reply tells. */
+function toldCharges(text: string, shard: number, counters: Views): Charge[] {
+  const numbers = text.split(" ").map(Number);
   return [...counters.keys()].map((counterId, index) => {
     const [startMs = 0, replaced = 0, limit = 0, carryPercent = 0] = numbers.slice(4 * index);
     return { counterId, shard, limit, startMs, replaced, carryPercent };

@@ -16,7 +16,11 @@ import type { Settlement } from "../store.ts";
 import { StoreError } from "../store-error.ts";
 import { lockFolder } from "./folder-lock.ts";
 
-export type JournalEntry = { settle: Settlement } | { release: string } | { record: UsageRecord };
+export type JournalEntry =
+  | { settle: Settlement }
+  | { release: string }
+  | { shrink: { id: string; parts: number } }
+  | { record: UsageRecord };
 
 export type ReplayLine = { entry: JournalEntry } | { unreadable: string };
 

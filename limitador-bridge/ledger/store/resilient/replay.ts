@@ -52,6 +52,7 @@ async function replayOne(store: Store, line: ReplayLine): Promise<void> {
   const { entry } = line;
   if ("settle" in entry) await store.settle([entry.settle]);
   else if ("release" in entry) await store.release(entry.release);
+  else if ("shrink" in entry) await store.shrink(entry.shrink.id, entry.shrink.parts);
   else await store.appendRecord(entry.record);
 }
 

@@ -3,9 +3,10 @@
  * the store is away, its own holds and settlements. It decides for one process alone, and so may
  * let through what other processes have spent meanwhile.
  */
-import { Book, type Ended, type HeldClaim } from "../../book.ts";
+import { Book } from "../../book.ts";
 import { type DistinctClaims, optionsOf } from "../../claims.ts";
 import { counterId } from "../../counter.ts";
+import type { Ended, HeldClaim, Hold } from "../../hold.ts";
 import { carryPercent, type WindowBounds, windowAt } from "../../window.ts";
 import type {
   CounterView,
@@ -48,6 +49,10 @@ export class Shadow {
     this.#book.release(id);
   }
 
+  shrink(id: string, parts: number): void {
+    this.#book.shrink(id, parts);
+  }
+
   expire(nowMs: number): void {
     this.#book.expire(nowMs);
     for (const _slice of this.#book.dropOver(nowMs, maxCounters)) break;
@@ -62,10 +67,12 @@ export class Shadow {
       }
       return;
     }
-    const { id, holdMs, expiryRecord } = request;
+    const { id, holdMs, parts = null } = request;
     const { option, counters } = result;
     const claims = this.#learnAll(options[option], counters, nowMs);
-    this.#book.holds.set(id, { id, expiresAtMs: nowMs + holdMs, option, claims, expiryRecord });
+    const expiryRecord = parts === null ? request.expiryRecord : null;
+    const hold = { id, expiresAtMs: nowMs + holdMs, option, parts, claims, expiryRecord };
+    this.#book.holds.set(id, hold);
     bound(this.#book.holds, maxHolds);
   }
 
@@ -87,7 +94,8 @@ export class Shadow {
   /** Takes over what the store has answered to a settlement. */
   settled(settlement: Settlement, result: SettleResult, nowMs: number): void {
     const { id, amounts, record, provisional } = settlement;
-    const hold = this.#book.holds.get(id);
+    const own = this.#book.holds.get(id);
+    const hold = own ?? (result.duplicate ? undefined : this.#takePart(settlement.lease));
     const claims: LimitClaim[] | HeldClaim[] = hold?.claims ?? settlement.claims;
     for (const view of result.counters) {
       const claim = claims.find(({ key, unit }) => key === view.key && unit === view.unit);
@@ -96,11 +104,21 @@ export class Shadow {
     this.#book.holds.delete(id);
     if (provisional === true && hold !== undefined) {
       const charged = hold.claims.map((one) => ({ ...one, onExpiry: amounts[one.unit] }));
-      const kept = { ...hold, claims: charged, expiryRecord: record };
+      const kept = { ...hold, id, parts: null, claims: charged, expiryRecord: record };
       this.#end(id, { state: "provisional", atMs: nowMs, hold: kept });
     } else if (provisional !== true && this.#ended.has(id)) {
       this.#end(id, { state: "settled", atMs: nowMs });
     }
+  }
+
+  /** Takes over that the store has charged one part of a lease; the lease as it was before. */
+  #takePart(id: string | undefined): Hold | undefined {
+    const lease = id === undefined ? undefined : this.#book.holds.get(id);
+    const parts = lease?.parts ?? 0;
+    if (lease === undefined || parts === 0) return undefined;
+    if (parts === 1) this.#book.holds.delete(lease.id);
+    else this.#book.holds.set(lease.id, { ...lease, parts: parts - 1 });
+    return lease;
   }
 
   #end(id: string, ended: Ended): void {
@@ -110,7 +128,10 @@ export class Shadow {
 
   /** Takes over that the store has released or ended a hold. */
   gone(id: string): void {
-    this.#book.holds.delete(id);
+    const isLease = this.#book.holds.get(id)?.parts != null;
+    // Of a lease, much may be given back with nobody asking for these counters after.
+    if (isLease) this.#book.release(id);
+    else this.#book.holds.delete(id);
   }
 
   #learn(

@@ -1,5 +1,6 @@
 /**
- * Ends holds of one shard that are over, the oldest first: charges onExpiry, writes the record.
+ * Ends holds of one shard that are over, the oldest first: charges onExpiry, writes the record. The
+ * parts left of a lease are given back.
  *
  * KEYS[1] expiries   x
  * KEYS[2] names      n
@@ -13,7 +14,7 @@
  * ARGV[4] how long records are kept, ms
  * ARGV[5] how long ids are remembered, ms
  *
- * Reply: {number of holds ended, then id and expiry of each that had a record}
+ * Reply: {number of holds ended, then id and expiry of each that has its home here}
  */
 import { prelude } from "./prelude.ts";
 
@@ -28,19 +29,23 @@ for _, id in ipairs(due) do
   if packed then
     redis.call('EXISTS', ended_key)
     local hold = cmsgpack.unpack(packed)
-    local states = read_held(hold, prefix)
-    touch_record(prefix, hold[3], hold[4])
-    adjust_held(hold, states, KEYS[2], KEYS[3], now, function(claim)
-      return tonumber(claim[6]), -tonumber(claim[5])
-    end)
+    local states, parts = read_held(hold, prefix), parts_of(hold)
+    if not parts then touch_record(prefix, hold[3], hold[4]) end
     redis.call('DEL', hold_key)
     if hold[2] ~= '' then
-      write_record(prefix, hold[3], hold[4], hold[2], ARGV[4])
       reply[#reply + 1] = id
       reply[#reply + 1] = hold[1]
     end
-    hold[1] = 'expired'
-    redis.call('SET', ended_key, cmsgpack.pack(hold), 'PX', ARGV[5])
+    if parts then
+      give_back(hold, states, parts, KEYS[2], KEYS[3], now)
+    else
+      adjust_held(hold, states, KEYS[2], KEYS[3], now, function(claim)
+        return tonumber(claim[6]), -tonumber(claim[5])
+      end)
+      if hold[2] ~= '' then write_record(prefix, hold[3], hold[4], hold[2], ARGV[4]) end
+      hold[1] = 'expired'
+      redis.call('SET', ended_key, cmsgpack.pack(hold), 'PX', ARGV[5])
+    end
   end
   redis.call('ZREM', KEYS[1], id)
 end

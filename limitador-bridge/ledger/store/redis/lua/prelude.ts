@@ -16,11 +16,15 @@
  *   span of fixed and sliding: length; of calendar, with commas: starts of the last, this, the
  *   next period and the one after, and its end, by the caller's clock; the script chooses
  *
- * A hold is packed as {expiry, record, position, request id, parts, claims…}, a claim in it as
- * {counter id, unit, limit, start, reserve, onExpiry}. Parts are the other shards with claims of
+ * A hold is packed as {expiry, record, position, request id, shards, claims…}, a claim in it as
+ * {counter id, unit, limit, start, reserve, onExpiry}. Shards are the other ones with claims of
  * this id, as text of the caller's, and after a ";" the option that is held, where not 0. A hold
  * that is over stays, as the value of its ended key, in the same form: with "expired" in place of
  * the expiry, or with "provisional", and what was charged as onExpiry and "1" as the record.
+ *
+ * A lease is a hold with the number of parts that are left as the position, which is never a
+ * number of other holds; its claims have what one part reserves. It has "1" as the record in its
+ * home shard, and none in others. A lease that is over is forgotten.
  */
 export const prelude = `
 local MAX = 9007199254740991
@@ -239,6 +243,27 @@ local function adjust_held(hold, states, names, overs, now, amount_of)
         write(state, claim[1], names, overs, now)
       end
     end
+  end
+end
+
+-- How many parts of a lease are left; nil where the hold is no lease.
+local function parts_of(hold) return tonumber(hold[3]) end
+
+-- Takes the reserve of so many parts off what these counters hold.
+local function give_back(hold, states, parts, names, overs, now)
+  adjust_held(hold, states, names, overs, now, function(claim)
+    return 0, -tonumber(claim[5]) * parts
+  end)
+end
+
+-- Keeps a lease with so many parts; one with none is no more.
+local function keep_lease(key, expiries, id, lease, parts)
+  if parts > 0 then
+    lease[3] = int(parts)
+    redis.call('SET', key, cmsgpack.pack(lease))
+  else
+    redis.call('DEL', key)
+    redis.call('ZREM', expiries, id)
   end
 end
 

@@ -21,9 +21,7 @@ local packed = redis.call('GET', KEYS[1])
 if not packed then return 0 end
 local hold = cmsgpack.unpack(packed)
 local states = read_held(hold, ARGV[3])
-adjust_held(hold, states, KEYS[3], KEYS[4], now, function(claim)
-  return 0, -tonumber(claim[5])
-end)
+give_back(hold, states, parts_of(hold) or 1, KEYS[3], KEYS[4], now)
 redis.call('DEL', KEYS[1])
 redis.call('ZREM', KEYS[2], ARGV[2])
 return 1

@@ -11,13 +11,14 @@
  * ARGV[1] "" or, in tests, the time in ms
  * ARGV[2] id
  * ARGV[3] holdMs; 0: only ask, change nothing
- * ARGV[4] record written at expiry, JSON; "": this shard writes none
- * ARGV[5] its position
+ * ARGV[4] record written at expiry, JSON; "": this shard writes none; "1": this shard tells that
+ *         the lease has ended
+ * ARGV[5] its position; of a lease, how many parts it has
  * ARGV[6] its request id; "": none
  * ARGV[7] other shards that hold claims of this id, as text of the caller's; "": none
  * ARGV[8] number of the first option
  * ARGV[9] how many claims each option has, e.g. "3 2"
- * ARGV[10…] claims of all options, in the order of their keys (prelude)
+ * ARGV[10…] claims of all options, in the order of their keys (prelude); reserve is that of a part
  *
  * Reply: {0 denied | 1 held | 2 id known, nothing changed | -1 calendar does not reach, now,
  *         the option held now or before, each counter (told), in the order of claims: for 1 of
@@ -39,8 +40,8 @@ end
 
 local function hold(claims, states, option)
   local expiry = int(now + tonumber(ARGV[3]))
-  local parts = option > 0 and ARGV[7] .. ';' .. option or ARGV[7]
-  local packed = {expiry, ARGV[4], ARGV[5], ARGV[6], parts}
+  local shards = option > 0 and ARGV[7] .. ';' .. option or ARGV[7]
+  local packed = {expiry, ARGV[4], ARGV[5], ARGV[6], shards}
   for i, claim in ipairs(claims) do
     local state = states[i]
     state.h = add(state.h, claim.reserve)
@@ -53,7 +54,7 @@ local function hold(claims, states, option)
   redis.call('ZADD', KEYS[3], expiry, ARGV[2])
 end
 
-local known = known_option()
+local known, parts = known_option(), tonumber(ARGV[5]) or 1
 local reply = {known and 2 or 0, now, known or 0}
 local option, at = tonumber(ARGV[8]), 1
 -- Keys are P, "c:" and the counter's id; KEYS[1] is P, "h:" and the id.
@@ -62,6 +63,7 @@ for count in string.gmatch(ARGV[9], '%d+') do
   local claims, states, fit = {}, {}, not known
   for i = 1, tonumber(count) do
     local claim = read_claim(KEYS[5 + at], ARGV[9 + at], before)
+    claim.reserve = claim.reserve * parts
     local state = counter_at(claim, now)
     if not state then return {-1, now} end
     claims[i], states[i] = claim, state
