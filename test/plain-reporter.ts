@@ -1,6 +1,9 @@
 import type { Reporter, TestModule } from "vitest/node";
 
-/** Closes a run with the plain line `N passed, N failed[, N skipped]` that CI reads. */
+/**
+ * Closes a run with the plain line `N passed, N failed[, N skipped]` that CI reads. Before it, one
+ * line for each test that failed first and passed when it was tried again.
+ */
 export default class PlainReporter implements Reporter {
   onTestRunEnd(modules: readonly TestModule[], unhandled: readonly unknown[]): void {
     let passed = 0;
@@ -14,6 +17,7 @@ export default class PlainReporter implements Reporter {
         if (state === "passed") passed++;
         else if (state === "failed") failed++;
         else skipped++;
+        if (test.diagnostic()?.flaky) console.log(`passed at the second try: ${test.fullName}`);
       }
       for (const suite of module.children.allSuites()) failed += suite.errors().length;
     }
