@@ -5,7 +5,6 @@ import type { Amounts } from "../ledger/store/store.ts";
 import type { Payer } from "../policy/policy-set.ts";
 import {
   inputTotal,
-  noTokens,
   outputTotal,
   TOKEN_KINDS,
   type TokenCounts,
@@ -85,15 +84,16 @@ export function chargedAmounts(record: UsageRecord): Amounts {
 }
 
 /** The usage's own tokens and those billed on top at other models' prices. */
-function allTokens(usage: Usage): TokenCounts {
-  const sum = noTokens();
-  for (const counts of [usage.tokens, ...usage.extraLines.map((line) => line.tokens)]) {
-    for (const kind of TOKEN_KINDS) sum[kind] += counts[kind];
+function allTokens({ tokens, extraLines }: Usage): Readonly<TokenCounts> {
+  if (extraLines.length === 0) return tokens;
+  const sum = { ...tokens };
+  for (const line of extraLines) {
+    for (const kind of TOKEN_KINDS) sum[kind] += line.tokens[kind];
   }
   return sum;
 }
 
-function recordTokens(counts: TokenCounts): RecordTokens {
+function recordTokens(counts: Readonly<TokenCounts>): RecordTokens {
   const input = inputTotal(counts);
   const output = outputTotal(counts);
   return {
@@ -106,10 +106,12 @@ function recordTokens(counts: TokenCounts): RecordTokens {
   };
 }
 
-function aboveZero(counts: TokenCounts): Record<string, number> {
-  return Object.fromEntries(
-    TOKEN_KINDS.filter((kind) => counts[kind] > 0).map((kind) => [kind, counts[kind]]),
-  );
+function aboveZero(counts: Readonly<TokenCounts>): Record<string, number> {
+  const found: Record<string, number> = {};
+  for (const kind of TOKEN_KINDS) {
+    if (counts[kind] > 0) found[kind] = counts[kind];
+  }
+  return found;
 }
 
 function clip(text: string | null): string | null {

@@ -1,12 +1,31 @@
 /** The LLM APIs that are known by their path. An API keeps the name of who invented its shape. */
 import type { ApiRoute } from "../contract/filter.ts";
 
-type Options = Partial<Pick<ApiRoute, "method" | "stream" | "includeUsage">>;
+type Options = Partial<Omit<ApiRoute, "api" | "path" | "errorShape">>;
 
 /**
- * includeUsage is set only where OpenAI's `stream_options` is part of the API: others answer 400
- * or 422 to a field that they do not know.
+ * Mistral answers 422 to `stream_options` ("Extra inputs are not permitted"), and tells the usage
+ * on the last chunk unasked.
  */
+const REFUSED_BY = [
+  "mistral-",
+  "ministral-",
+  "codestral-",
+  "devstral-",
+  "magistral-",
+  "pixtral-",
+  "voxtral-",
+  "open-mistral-",
+  "open-mixtral-",
+  "labs-devstral-",
+  "labs-leanstral-",
+];
+/**
+ * Set only where OpenAI's `stream_options` is part of the API: others answer 400 or 422 to a field
+ * that they do not know.
+ */
+const ASK: Options = { includeUsage: true, includeUsageExcept: REFUSED_BY };
+
 const route = (api: string, errorShape: string, path: string, options: Options = {}): ApiRoute => ({
   api,
   path,
@@ -40,13 +59,13 @@ const COUNTING: ApiRoute[] = [
 const OPENAI: ApiRoute[] = [
   // Databricks refuses `stream_options` for some of its models, and tells usage unasked.
   openai("chat.completions", "/serving-endpoints/chat/completions"),
-  openai("chat.completions", "/deployments/{model}/chat/completions", { includeUsage: true }),
-  openai("chat.completions", "/chat/completions", { includeUsage: true }),
+  openai("chat.completions", "/deployments/{model}/chat/completions", ASK),
+  openai("chat.completions", "/chat/completions", ASK),
   openai("chat.completions", "/agents/completions"),
   openai("completions", "/fim/completions"),
-  openai("completions", "/deployments/{model}/completions", { includeUsage: true }),
-  openai("completions", "/engines/{model}/completions", { includeUsage: true }),
-  openai("completions", "/completions", { includeUsage: true }),
+  openai("completions", "/deployments/{model}/completions", ASK),
+  openai("completions", "/engines/{model}/completions", ASK),
+  openai("completions", "/completions", ASK),
   openai("responses", "/responses"),
   openai("responses", "/responses/compact"),
   openai("responses.retrieve", "/responses/*", { method: "GET" }),

@@ -33,10 +33,12 @@ const READERS: [
 export function readUsage(capture: Capture, provider: string | null): Reading | null {
   const shaped = capture.usage.map((each) => ({ ...each, shape: shapeOf(capture, each) }));
   const dialect = dialectOf(capture, provider);
-  const readings = READERS.flatMap(([shape, read]) => {
+  const readings: Reading[] = [];
+  for (const [shape, read] of READERS) {
+    if (!shaped.some((each) => each.shape === shape)) continue;
     const objects = shaped.filter((each) => each.shape === shape);
-    return objects.length === 0 ? [] : [read(capture, objects, dialect)];
-  });
+    readings.push(read(capture, objects, dialect));
+  }
   const reading =
     best(readings.filter(({ final }) => final)) ??
     finalOrNull(readBedrockHeaders(capture)) ??

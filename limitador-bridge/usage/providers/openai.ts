@@ -52,6 +52,11 @@ const details = (direction: "input" | "output", part: string) =>
         `output_token_details.${part}`,
       ];
 
+const INPUT_AUDIO = details("input", "audio_tokens");
+const INPUT_IMAGE = details("input", "image_tokens");
+const OUTPUT_AUDIO = details("output", "audio_tokens");
+const OUTPUT_IMAGE = details("output", "image_tokens");
+
 /** Reads OpenAI-shaped usage; `objects` are those of the shape, in the order seen. */
 export function readOpenai(
   capture: Capture,
@@ -63,17 +68,17 @@ export function readOpenai(
   const { input, output, reasoning, complete } = totals(capture, figures, dialect);
   const cached = cacheParts(figures, input, output);
   const orchestration = readOrchestration(figures, input + output);
-  const imageOutput = figures.part(...details("output", "image_tokens"));
+  const imageOutput = figures.part(...OUTPUT_IMAGE);
   const isImage = capture.api === "openai.images";
   const tokens = tokensOf({
     input: cached.input + orchestration.input,
     cacheRead: cached.read + orchestration.cached,
     cacheWrite5m: cached.write,
-    inputAudio: figures.part(...details("input", "audio_tokens")),
-    inputImage: figures.part(...details("input", "image_tokens")),
+    inputAudio: figures.part(...INPUT_AUDIO),
+    inputImage: figures.part(...INPUT_IMAGE),
     output: output + orchestration.output,
     reasoning,
-    outputAudio: figures.part(...details("output", "audio_tokens")),
+    outputAudio: figures.part(...OUTPUT_AUDIO),
     outputImage: isImage && imageOutput === 0 ? output : imageOutput,
   });
   return {
