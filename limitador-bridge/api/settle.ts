@@ -1,14 +1,16 @@
 /** POST /v1/settle: what requests used. Answered when it is durable. */
 import type { FastifyInstance } from "fastify";
 import Type, { type Static } from "typebox";
+import { Compile } from "typebox/compile";
 import { LeaseReturn, SettleAnswer, SettleRequest } from "../contract/filter.ts";
 import { type SettlementParts, settle } from "../settlement/settle.ts";
 import { validatorCompiler } from "./validation.ts";
 
 /** Records are validated one by one, later: a bad one must not lose those beside it. */
+const leaseReturn = Compile(LeaseReturn);
 const Batch = Type.Object({
   records: Type.Array(Type.Unknown(), { maxItems: 1000 }),
-  leases: Type.Optional(Type.Array(LeaseReturn, { maxItems: 10_000 })),
+  leases: Type.Optional(Type.Array(Type.Unknown(), { maxItems: 10_000 })),
 });
 
 export function registerSettle(app: FastifyInstance, parts: SettlementParts): void {
@@ -26,8 +28,13 @@ export function registerSettle(app: FastifyInstance, parts: SettlementParts): vo
     },
     async (request) => {
       const end = parts.metrics.settleSeconds.startTimer();
-      const { records, leases } = request.body;
-      const answer = await settle(parts, records, leases);
+      const { records, leases = [] } = request.body;
+      const returned = leases.filter((one) => leaseReturn.Check(one));
+      if (returned.length < leases.length) {
+        const ignored = leases.length - returned.length;
+        parts.log.error({ ignored }, "malformed lease returns: their holds end by themselves");
+      }
+      const answer = await settle(parts, records, returned);
       end();
       return answer;
     },

@@ -84,6 +84,16 @@ describe("a limit that is far away", () => {
     );
   });
 
+  test("a malformed return does not keep the records of its batch from counting", async () => {
+    const service = createService(roomy);
+    await lastOfEight(service);
+    const records = [settlementRecord("worker-9", [10, 20], { reservation: null })];
+    const leases = [{ id: 7 }, { id: "worker-8.lease", inFlight: 2 }];
+    expect((await settle(service, { records, leases })).json().accepted).toBe(1);
+    expect(await counted(service)).toEqual([{ used: 30, held: 2 * WORST_CASE }]);
+    expect(service.logged.filter(({ level }) => level === "error")).toHaveLength(1);
+  });
+
   test("records stand before the returns of their batch", async () => {
     const service = createService(roomy);
     await lastOfEight(service);
