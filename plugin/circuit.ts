@@ -1,4 +1,5 @@
 import { defineMetric, LogLevel, log, recordMetric } from "./abi/host";
+import { utf8 } from "./abi/text";
 
 /**
  * Whether the service can be asked. One call that is not answered opens the circuit for all
@@ -9,7 +10,7 @@ export class Circuit {
   private metric: u32;
 
   constructor() {
-    this.metric = defineMetric(1, "tollgate_circuit_open");
+    this.metric = defineMetric(1, utf8("tollgate_circuit_open"));
   }
 
   /** A call was not answered. */
@@ -17,7 +18,7 @@ export class Circuit {
     if (this.isOpen) return;
     this.isOpen = true;
     recordMetric(this.metric, 1);
-    log(LogLevel.Error, "the budget service does not answer; following the failure mode");
+    log(LogLevel.Error, utf8("the budget service does not answer; following the failure mode"));
   }
 
   /** A call was answered. Returns whether the circuit was open. */
@@ -25,7 +26,7 @@ export class Circuit {
     if (!this.isOpen) return false;
     this.isOpen = false;
     recordMetric(this.metric, 0);
-    log(LogLevel.Warn, "the budget service answers again");
+    log(LogLevel.Warn, utf8("the budget service answers again"));
     return true;
   }
 }

@@ -1,3 +1,4 @@
+import { Text, utf8 } from "./abi/text";
 import { Ascii } from "./scan/ascii";
 import { JsonNode } from "./scan/json-tree";
 
@@ -6,25 +7,49 @@ import { JsonNode } from "./scan/json-tree";
  * is: a list that cannot be read would meter nothing.
  */
 export function isFilterConfig(root: JsonNode): bool {
-  const mode = root.str("failureMode", "");
   return (
-    isString(root.get("version")) &&
-    (mode == "allow" || mode == "deny") &&
-    isBool(root.get("sniff")) &&
-    areRoutes(root.get("apis")) &&
-    areAttributes(root.get("attributes")) &&
-    areLists(root.get("request"), REQUEST_LISTS) &&
-    areLists(root.get("response"), RESPONSE_LISTS) &&
-    areTexts(root.get("errors"))
+    isString(root.get(utf8("version"))) &&
+    isOneOf(root.get(utf8("failureMode")), MODES) &&
+    isBool(root.get(utf8("sniff"))) &&
+    areRoutes(root.get(utf8("apis"))) &&
+    areAttributes(root.get(utf8("attributes"))) &&
+    areLists(root.get(utf8("request")), REQUEST_LISTS) &&
+    areLists(root.get(utf8("response")), RESPONSE_LISTS) &&
+    areTexts(root.get(utf8("errors")))
   );
 }
 
-const PROPERTY_TYPES = ["string", "int", "bool", "timestamp"];
-const REQUEST_LISTS = ["model", "stream", "maxOutputTokens", "choices", "prompt", "body"];
-const RESPONSE_LISTS = ["usage", "facts", "text", "base64", "headers"];
+const MODES: Text[] = [utf8("allow"), utf8("deny")];
+const PROPERTY_TYPES: Text[] = [utf8("string"), utf8("int"), utf8("bool"), utf8("timestamp")];
+const REQUEST_LISTS: Text[] = [
+  utf8("model"),
+  utf8("stream"),
+  utf8("maxOutputTokens"),
+  utf8("choices"),
+  utf8("prompt"),
+  utf8("body"),
+];
+const RESPONSE_LISTS: Text[] = [
+  utf8("usage"),
+  utf8("facts"),
+  utf8("text"),
+  utf8("base64"),
+  utf8("headers"),
+];
 
 function isString(node: JsonNode | null): bool {
   return node !== null && node.type == Ascii.Quote;
+}
+
+function isPath(node: JsonNode | null): bool {
+  return node !== null && node.type == Ascii.Quote && node.text.charCodeAt(0) == Ascii.Slash;
+}
+
+function isOneOf(node: JsonNode | null, texts: Text[]): bool {
+  for (let i = 0; node !== null && i < texts.length; i++) {
+    if (node.is(texts[i])) return true;
+  }
+  return false;
 }
 
 function isBool(node: JsonNode | null): bool {
@@ -44,7 +69,7 @@ function areStrings(node: JsonNode | null): bool {
   return true;
 }
 
-function areLists(node: JsonNode | null, names: string[]): bool {
+function areLists(node: JsonNode | null, names: Text[]): bool {
   if (node === null) return false;
   for (let i = 0; i < names.length; i++) {
     if (!areStrings(node.get(names[i]))) return false;
@@ -65,14 +90,18 @@ function areRoutes(node: JsonNode | null): bool {
   const items = (node as JsonNode).items;
   for (let i = 0; i < items.length; i++) {
     const route = items[i];
-    const method = route.get("method");
-    const stream = route.get("stream");
+    const method = route.get(utf8("method"));
+    const stream = route.get(utf8("stream"));
+    const except = route.get(utf8("includeUsageExcept"));
+    const pointer = route.get(utf8("maxOutputPointer"));
     const isRoute =
-      isString(route.get("api")) &&
-      route.str("path", "").startsWith("/") &&
-      isString(route.get("errorShape")) &&
-      isBool(route.get("includeUsage")) &&
+      isString(route.get(utf8("api"))) &&
+      isPath(route.get(utf8("path"))) &&
+      isString(route.get(utf8("errorShape"))) &&
+      isBool(route.get(utf8("includeUsage"))) &&
       (method === null || isString(method)) &&
+      (except === null || areStrings(except)) &&
+      (pointer === null || isString(pointer)) &&
       (stream === null || isBool(stream));
     if (!isRoute) return false;
   }
@@ -80,14 +109,14 @@ function areRoutes(node: JsonNode | null): bool {
 }
 
 function areAttributes(node: JsonNode | null): bool {
-  if (node === null || !areStrings(node.get("headers"))) return false;
-  const properties = node.get("properties");
-  const metadata = node.get("metadata");
+  if (node === null || !areStrings(node.get(utf8("headers")))) return false;
+  const properties = node.get(utf8("properties"));
+  const metadata = node.get(utf8("metadata"));
   if (!isList(properties) || !isList(metadata)) return false;
   const wanted = (properties as JsonNode).items;
   for (let i = 0; i < wanted.length; i++) {
-    const type = wanted[i].str("type", "");
-    if (!isString(wanted[i].get("name")) || !PROPERTY_TYPES.includes(type)) return false;
+    const type = wanted[i].get(utf8("type"));
+    if (!isString(wanted[i].get(utf8("name"))) || !isOneOf(type, PROPERTY_TYPES)) return false;
   }
   const paths = (metadata as JsonNode).items;
   for (let i = 0; i < paths.length; i++) {

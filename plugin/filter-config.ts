@@ -1,33 +1,84 @@
-import { Utf8 } from "./abi/memory";
+import { equals, OwnText, Text, utf8 } from "./abi/text";
+import { RequestScan } from "./admission/request-scan";
 import { isFilterConfig } from "./filter-config-check";
 import { JsonNode, parseJson } from "./scan/json-tree";
+import { ByteWriter } from "./scan/json-write";
 import { PointerKind, PointerSet } from "./scan/pointer-set";
+import { Bytes } from "./settlement/captured";
+import { ResponseCapture } from "./settlement/response-capture";
 
 const DEFAULT_ADMIT_TIMEOUT_MS = 1000;
 
 /** One LLM API, told by the end of the path. */
 export class ApiRoute {
-  constructor(
-    public api: string,
-    public pattern: string,
-    public errorShape: string,
-    public includeUsage: bool,
-    public stream: bool,
-    public method: string,
-  ) {}
+  /** JSON: a string, or null. */
+  readonly api: Bytes;
+  readonly pattern: Bytes;
+  readonly errorShape: OwnText;
+  readonly method: OwnText;
+  readonly includeUsage: bool;
+  /** Beginnings of the names of models for which the usage chunk is not asked. */
+  readonly usageExcept: OwnText[];
+  readonly stream: bool;
+  /** Member of the body that limits the output, where it is one of the top level; else "". */
+  readonly maxOutputName: string;
+
+  constructor(node: JsonNode) {
+    const api = node.str(utf8("api"), "");
+    this.api = api == "" ? Bytes.of("null") : quoted(api);
+    this.pattern = Bytes.of(node.str(utf8("path"), ""));
+    this.errorShape = OwnText.of(node.str(utf8("errorShape"), ""));
+    this.method = OwnText.of(node.str(utf8("method"), "POST"));
+    this.includeUsage = node.bool(utf8("includeUsage"), false);
+    const except: OwnText[] = [];
+    readTexts(node.get(utf8("includeUsageExcept")), except);
+    this.usageExcept = except;
+    this.stream = node.bool(utf8("stream"), false);
+    const pointer = node.str(utf8("maxOutputPointer"), "/");
+    this.maxOutputName = pointer.lastIndexOf("/") == 0 ? pointer.substring(1) : "";
+  }
+}
+
+/** How the value of a property is laid out. */
+export const enum PropertyType {
+  String = 0,
+  Int = 1,
+  Bool = 2,
+  Timestamp = 3,
 }
 
 /** A property of Envoy that policies read. */
 export class WantedProperty {
+  readonly name: string;
+  readonly type: PropertyType;
   /** Path with its segments parted by NUL, as the ABI wants it. */
-  path: Utf8;
+  readonly path: OwnText;
 
-  constructor(
-    public name: string,
-    public type: string,
-  ) {
-    this.path = new Utf8(name.split(".").join("\0"));
+  constructor(node: JsonNode) {
+    const name = node.str(utf8("name"), "");
+    const type = node.get(utf8("type"));
+    this.type = type === null ? PropertyType.String : typeOf(type);
+    const path = Bytes.of(name);
+    for (let i = 0; i < path.length; i++) {
+      if (load<u8>(path.ptr + <usize>i) == 0x2e) store<u8>(path.ptr + <usize>i, 0);
+    }
+    this.name = name;
+    this.path = new OwnText(path.ptr, path.length);
   }
+}
+
+const json = new ByteWriter();
+
+function quoted(text: string): Bytes {
+  json.reset();
+  json.jsonString(text);
+  return new Bytes(json.ptr, json.length);
+}
+
+function typeOf(node: JsonNode): PropertyType {
+  if (node.is(utf8("int"))) return PropertyType.Int;
+  if (node.is(utf8("bool"))) return PropertyType.Bool;
+  return node.is(utf8("timestamp")) ? PropertyType.Timestamp : PropertyType.String;
 }
 
 /** What a pointer found in a request body means. */
@@ -58,14 +109,15 @@ export class FieldPointers {
   fields: StaticArray<i32> = new StaticArray<i32>(0);
   /** Place among the pointers of the same field, in the configured order. */
   ranks: StaticArray<i32> = new StaticArray<i32>(0);
-  pointers: string[] = [];
+  /** As JSON strings. */
+  pointers: Bytes[] = [];
   private fieldList: i32[] = [];
 
   add(pointer: string, kind: PointerKind, field: i32): void {
     const id = this.set.add(pointer, kind);
     if (id != this.fieldList.length) return;
     this.fieldList.push(field);
-    this.pointers.push(pointer);
+    this.pointers.push(quoted(pointer));
   }
 
   addAll(node: JsonNode | null, kind: PointerKind, field: i32): void {
@@ -74,8 +126,8 @@ export class FieldPointers {
   }
 
   /** The pointers of one field, by slot. */
-  ofField(field: i32): string[] {
-    const found: string[] = [];
+  ofField(field: i32): Bytes[] {
+    const found: Bytes[] = [];
     for (let i = 0; i < this.pointers.length; i++) {
       if (this.fields[i] == field) found.push(this.pointers[i]);
     }
@@ -103,92 +155,83 @@ export class FilterConfig {
   admitTimeoutMs: i32 = DEFAULT_ADMIT_TIMEOUT_MS;
   sniff: bool = false;
   routes: ApiRoute[] = [];
-  headers: Utf8[] = [];
+  headers: OwnText[] = [];
   allHeaders: bool = false;
   properties: WantedProperty[] = [];
-  metadataNamespaces: Utf8[] = [];
-  responseHeaders: Utf8[] = [];
+  metadataNamespaces: OwnText[] = [];
+  responseHeaders: OwnText[] = [];
   request: FieldPointers = new FieldPointers();
   response: FieldPointers = new FieldPointers();
-  usagePointers: string[] = [];
-  factPointers: string[] = [];
-  textPointers: string[] = [];
-  private errorShapes: string[] = [];
+  usagePointers: Bytes[] = [];
+  factPointers: Bytes[] = [];
+  textPointers: Bytes[] = [];
+  /** Scanners that no stream needs any more, to be used again. */
+  readonly freeScans: RequestScan[] = [];
+  readonly freeCaptures: ResponseCapture[] = [];
+  private errors: JsonNode | null = null;
   private errorTypes: JsonNode | null = null;
-  private errorBodies: string[] = [];
 
   /** The configuration in the JSON at `ptr`, or null when it is not one. */
   static parse(ptr: usize, length: i32): FilterConfig | null {
     const root = parseJson(ptr, length);
     if (root === null || !isFilterConfig(root)) return null;
-    const apis = root.get("apis");
-    const request = root.get("request");
-    const response = root.get("response");
-    if (apis === null || request === null || response === null) return null;
+    const apis = root.get(utf8("apis"));
+    const attributes = root.get(utf8("attributes"));
+    const request = root.get(utf8("request"));
+    const response = root.get(utf8("response"));
+    const mode = root.get(utf8("failureMode"));
+    if (apis === null || attributes === null || request === null || response === null) return null;
     const c = new FilterConfig();
-    c.version = root.str("version", "");
-    c.failOpen = root.str("failureMode", "deny") == "allow";
-    c.admitTimeoutMs = <i32>root.int("admitTimeoutMs", DEFAULT_ADMIT_TIMEOUT_MS);
-    c.sniff = root.bool("sniff", false);
-    c.readRoutes(apis);
-    c.readAttributes(root.get("attributes"));
+    c.version = root.str(utf8("version"), "");
+    c.failOpen = mode !== null && mode.is(utf8("allow"));
+    c.admitTimeoutMs = <i32>root.int(utf8("admitTimeoutMs"), DEFAULT_ADMIT_TIMEOUT_MS);
+    c.sniff = root.bool(utf8("sniff"), false);
+    for (let i = 0; i < apis.items.length; i++) c.routes.push(new ApiRoute(apis.items[i]));
+    c.readAttributes(attributes);
     c.readRequest(request);
     c.readResponse(response);
-    c.readErrors(root.get("errors"));
-    c.errorTypes = root.get("errorTypes");
+    c.errors = root.get(utf8("errors"));
+    c.errorTypes = root.get(utf8("errorTypes"));
     return c;
   }
 
-  /** The error body template for a shape; a plain one when the shape is not known. */
-  errorBody(shape: string): string {
-    const i = this.errorShapes.indexOf(shape);
-    if (i >= 0) return this.errorBodies[i];
-    return '{"error":{"message":"$message","type":"$type","param":null,"code":"$code"}}';
+  /** The error body template for a shape; null where the shape is not known. */
+  errorBody(shape: Text): JsonNode | null {
+    const errors = this.errors;
+    return errors === null ? null : errors.get(shape);
   }
 
-  /** What clients of a shape know an error with this status as. */
-  errorType(shape: string, status: i32): string {
+  /** What clients of a shape know an error with this status (413, 503) as; null: not told. */
+  errorType(shape: Text, status: i32): JsonNode | null {
     const types = this.errorTypes;
-    if (types === null) return "server_error";
+    if (types === null) return null;
     const ofShape = types.get(shape);
-    return ofShape === null ? "server_error" : ofShape.str(status.toString(), "server_error");
+    if (ofShape === null) return null;
+    return ofShape.get(status == 413 ? utf8("413") : utf8("503"));
   }
 
-  private readRoutes(apis: JsonNode): void {
-    for (let i = 0; i < apis.items.length; i++) {
-      const a = apis.items[i];
-      const route = new ApiRoute(
-        a.str("api", ""),
-        a.str("path", ""),
-        a.str("errorShape", ""),
-        a.bool("includeUsage", false),
-        a.bool("stream", false),
-        a.str("method", "POST"),
-      );
-      this.routes.push(route);
-    }
-  }
-
-  private readAttributes(node: JsonNode | null): void {
-    if (node === null) return;
-    const headers = node.get("headers");
+  private readAttributes(node: JsonNode): void {
+    const headers = node.get(utf8("headers"));
+    readTexts(headers, this.headers);
     for (let i = 0; headers !== null && i < headers.items.length; i++) {
-      if (headers.items[i].text == "*") this.allHeaders = true;
-      this.headers.push(new Utf8(headers.items[i].text));
+      if (headers.items[i].is(utf8("*"))) this.allHeaders = true;
     }
-    const properties = node.get("properties");
+    const properties = node.get(utf8("properties"));
     for (let i = 0; properties !== null && i < properties.items.length; i++) {
-      const p = properties.items[i];
-      this.properties.push(new WantedProperty(p.str("name", ""), p.str("type", "string")));
+      this.properties.push(new WantedProperty(properties.items[i]));
     }
-    const metadata = node.get("metadata");
-    const seen: string[] = [];
+    const metadata = node.get(utf8("metadata"));
     for (let i = 0; metadata !== null && i < metadata.items.length; i++) {
-      const path = metadata.items[i].items;
-      if (path.length == 0 || seen.includes(path[0].text)) continue;
-      seen.push(path[0].text);
-      this.metadataNamespaces.push(new Utf8(path[0].text));
+      const name = metadata.items[i].items[0].text;
+      if (!this.hasNamespace(name)) this.metadataNamespaces.push(OwnText.of(name));
     }
+  }
+
+  private hasNamespace(name: string): bool {
+    for (let i = 0; i < this.metadataNamespaces.length; i++) {
+      if (equals(name, this.metadataNamespaces[i].text)) return true;
+    }
+    return false;
   }
 
   private readRequest(node: JsonNode): void {
@@ -197,37 +240,32 @@ export class FilterConfig {
     r.add("/stream_options", PointerKind.Probe, RequestField.StreamOptionsBegin);
     r.add("/stream_options", PointerKind.Value, RequestField.StreamOptions);
     r.add("/stream_options/include_usage", PointerKind.Value, RequestField.IncludeUsage);
-    r.addAll(node.get("model"), PointerKind.Value, RequestField.Model);
-    r.addAll(node.get("stream"), PointerKind.Value, RequestField.Stream);
-    r.addAll(node.get("maxOutputTokens"), PointerKind.Value, RequestField.MaxOutputTokens);
-    r.addAll(node.get("choices"), PointerKind.Value, RequestField.Choices);
-    r.addAll(node.get("prompt"), PointerKind.Probe, RequestField.Prompt);
-    r.addAll(node.get("body"), PointerKind.Value, RequestField.Body);
+    r.addAll(node.get(utf8("model")), PointerKind.Value, RequestField.Model);
+    r.addAll(node.get(utf8("stream")), PointerKind.Value, RequestField.Stream);
+    r.addAll(node.get(utf8("maxOutputTokens")), PointerKind.Value, RequestField.MaxOutputTokens);
+    r.addAll(node.get(utf8("choices")), PointerKind.Value, RequestField.Choices);
+    r.addAll(node.get(utf8("prompt")), PointerKind.Probe, RequestField.Prompt);
+    r.addAll(node.get(utf8("body")), PointerKind.Value, RequestField.Body);
     r.seal();
   }
 
   private readResponse(node: JsonNode): void {
     const r = this.response;
     r.add("/choices", PointerKind.Probe, ResponseField.Choices);
-    r.addAll(node.get("usage"), PointerKind.Value, ResponseField.Usage);
-    r.addAll(node.get("facts"), PointerKind.Value, ResponseField.Fact);
-    r.addAll(node.get("text"), PointerKind.Text, ResponseField.Text);
-    r.addAll(node.get("base64"), PointerKind.Base64, ResponseField.Base64);
+    r.addAll(node.get(utf8("usage")), PointerKind.Value, ResponseField.Usage);
+    r.addAll(node.get(utf8("facts")), PointerKind.Value, ResponseField.Fact);
+    r.addAll(node.get(utf8("text")), PointerKind.Text, ResponseField.Text);
+    r.addAll(node.get(utf8("base64")), PointerKind.Base64, ResponseField.Base64);
     r.seal();
     this.usagePointers = r.ofField(ResponseField.Usage);
     this.factPointers = r.ofField(ResponseField.Fact);
     this.textPointers = r.ofField(ResponseField.Text);
-    const headers = node.get("headers");
-    for (let i = 0; headers !== null && i < headers.items.length; i++) {
-      this.responseHeaders.push(new Utf8(headers.items[i].text));
-    }
+    readTexts(node.get(utf8("headers")), this.responseHeaders);
   }
+}
 
-  private readErrors(node: JsonNode | null): void {
-    if (node === null) return;
-    for (let i = 0; i < node.keys.length; i++) {
-      this.errorShapes.push(node.keys[i]);
-      this.errorBodies.push(node.items[i].text);
-    }
+function readTexts(list: JsonNode | null, into: OwnText[]): void {
+  for (let i = 0; list !== null && i < list.items.length; i++) {
+    into.push(OwnText.of(list.items[i].text));
   }
 }

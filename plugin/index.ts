@@ -2,15 +2,22 @@
  * The callbacks of Proxy-Wasm ABI 0.2.1. Only what is exported is called, and every callback
  * costs; nothing is decided here.
  */
-import "./abi/abort";
 import { Action } from "./abi/host";
+import { Context } from "./context";
 import { Root } from "./root";
 import { Stream } from "./stream";
 
 export { malloc } from "./abi/memory";
 
-const roots = new Map<u32, Root>();
-const streams = new Map<u32, Stream>();
+const contexts = new Map<u32, Context>();
+
+function rootOf(context: u32): Root {
+  return changetype<Root>(contexts.get(context));
+}
+
+function streamOf(context: u32): Stream {
+  return changetype<Stream>(contexts.get(context));
+}
 
 export function proxy_abi_version_0_2_1(): void {}
 
@@ -19,44 +26,43 @@ export function proxy_on_vm_start(root: u32, configurationLength: i32): u32 {
 }
 
 export function proxy_on_context_create(context: u32, parent: u32): void {
-  if (parent == 0) roots.set(context, new Root(context));
-  else streams.set(context, new Stream(context, roots.get(parent)));
+  contexts.set(context, parent == 0 ? new Root(context) : new Stream(context, rootOf(parent)));
 }
 
 export function proxy_on_configure(root: u32, configurationLength: i32): u32 {
-  return roots.has(root) && roots.get(root).configure(configurationLength) ? 1 : 0;
+  return rootOf(root).configure(configurationLength) ? 1 : 0;
 }
 
 export function proxy_on_tick(root: u32): void {
-  if (roots.has(root)) roots.get(root).tick();
+  if (contexts.has(root)) rootOf(root).tick();
   // No callback is under way here, so nothing lives on the stack alone.
   __collect();
 }
 
 export function proxy_on_request_headers(context: u32, count: i32, endOfStream: u32): i32 {
-  return streams.get(context).onRequestHeaders(endOfStream != 0);
+  return streamOf(context).onRequestHeaders(endOfStream != 0);
 }
 
 export function proxy_on_request_body(context: u32, length: i32, endOfStream: u32): i32 {
-  return streams.get(context).onRequestBody(length, endOfStream != 0);
+  return streamOf(context).onRequestBody(length, endOfStream != 0);
 }
 
 export function proxy_on_request_trailers(context: u32, count: i32): i32 {
-  return streams.get(context).onRequestTrailers();
+  return streamOf(context).onRequestTrailers();
 }
 
 export function proxy_on_response_headers(context: u32, count: i32, endOfStream: u32): i32 {
-  streams.get(context).onResponseHeaders(endOfStream != 0);
+  streamOf(context).onResponseHeaders(endOfStream != 0);
   return Action.Continue;
 }
 
 export function proxy_on_response_body(context: u32, length: i32, endOfStream: u32): i32 {
-  streams.get(context).onResponseBody(length, endOfStream != 0);
+  streamOf(context).onResponseBody(length, endOfStream != 0);
   return Action.Continue;
 }
 
 export function proxy_on_response_trailers(context: u32, count: i32): i32 {
-  streams.get(context).onResponseTrailers();
+  streamOf(context).onResponseTrailers();
   return Action.Continue;
 }
 
@@ -67,13 +73,18 @@ export function proxy_on_http_call_response(
   length: i32,
   trailers: i32,
 ): void {
-  if (roots.has(context)) roots.get(context).callAnswered(token, headers, length);
+  // The root may be gone; no host tells a stream.
+  if (!contexts.has(context) || !(contexts.get(context) instanceof Root)) return;
+  if (rootOf(context).callAnswered(token, headers, length)) contexts.delete(context);
 }
 
 export function proxy_on_log(context: u32): void {
-  if (streams.has(context)) streams.get(context).onLog();
+  streamOf(context).onLog();
 }
 
-export function proxy_on_delete(context: u32): void {
-  if (!streams.delete(context)) roots.delete(context);
+/** The last callback of a context: log comes before it, and of delete nothing is wanted. */
+export function proxy_on_done(context: u32): u32 {
+  if (contexts.get(context) instanceof Root && !rootOf(context).close()) return 0;
+  contexts.delete(context);
+  return 1;
 }

@@ -2,22 +2,32 @@ import {
   Body,
   bodyBytes,
   callStatus,
+  done,
   handedLength,
   handedPtr,
   LogLevel,
   log,
+  logBytes,
   nextShared,
   nowMs,
   nowNanos,
-  propertyText,
-  setEffectiveContext,
+  property,
   setTickPeriod,
 } from "./abi/host";
-import { release, Utf8 } from "./abi/memory";
+import { release } from "./abi/memory";
+import { utf8 } from "./abi/text";
+import { Answer } from "./admission/answer";
+import { Asker, AskQueue } from "./admission/ask-queue";
+import { Lease } from "./admission/lease";
+import { LeaseTable } from "./admission/lease-table";
+import { RequestFacts } from "./admission/request-facts";
 import { Circuit } from "./circuit";
-import { Configuration } from "./configuration";
+import { Configuration, problem } from "./configuration";
+import { Context } from "./context";
 import { FilterConfig } from "./filter-config";
+import { ByteWriter } from "./scan/json-write";
 import { ServiceClient } from "./service-client";
+import { Bytes } from "./settlement/captured";
 import { SettlementQueue } from "./settlement/queue";
 import { Stream } from "./stream";
 
@@ -27,17 +37,25 @@ const FIRST_POLL_MS = 10;
 const PROBE_MS: i64 = 250;
 const MAX_CONFIG_BYTES = 4 * 1024 * 1024;
 
-const WORKER_KEY = new Utf8("tollgate.worker");
-const NODE_ID = new Utf8("xds\0node\0id");
+const WORKER_KEY = utf8("tollgate.worker");
+const UNREADABLE = utf8("the service sent a filter config that cannot be read; keeping the last");
+const NOT_HELD = utf8(
+  "hold_headers is set but no body came while headers were held: is " +
+    "allow_on_headers_stop_iteration missing in the plugin's configuration?",
+);
+const NODE_ID = utf8("xds\0node\0id");
+
+const line = new ByteWriter();
 
 /** One plugin configuration in one worker: what all its streams share. */
-export class Root {
+export class Root extends Context {
   configuration: Configuration = new Configuration();
   /** null until the service has told it. */
   filterConfig: FilterConfig | null = null;
-  service: ServiceClient = new ServiceClient(this.configuration);
+  service!: ServiceClient;
   circuit: Circuit = new Circuit();
-  queue: SettlementQueue = new SettlementQueue(this.configuration, this.service);
+  queue!: SettlementQueue;
+  leases!: LeaseTable;
   /**
    * This host stops all callbacks of a stream whose headers are held, although the configuration
    * says otherwise: found out by a held stream whose body never came.
@@ -45,38 +63,44 @@ export class Root {
   hostStopsAll: bool = false;
   /** A body has come while headers were held: this host does as it is configured. */
   hostHonoursHold: bool = false;
-  /** Streams by the token of their admit call. Envoy answers the root, whoever called. */
-  private asking: Map<u32, Stream> = new Map<u32, Stream>();
   /** Streams whose headers are held until their body comes. */
   private holding: Stream[] = [];
   /** Streams that came before the first filter config. */
   private waiting: Stream[] = [];
-  private nonce: string = "";
+  /** Begins the ids of all its exchanges, a JSON string that is not closed. */
+  nonce: Bytes = new Bytes(0, 0);
+  private asks!: AskQueue;
   private counter: u64 = 0;
+  /** The host waits for the last settlements of this root. */
+  private closing: bool = false;
   private pollToken: u32 = 0;
   private nextPollMs: i64 = 0;
   /** Polls that got no answer before the first filter config came. */
   private failedFirstPolls: i32 = 0;
 
-  constructor(readonly id: u32) {}
+  constructor(readonly id: u32) {
+    super();
+  }
 
   /** Reads the plugin configuration; false refuses to start. */
   configure(length: i32): bool {
     if (!bodyBytes(Body.PluginConfiguration, 0, length)) {
-      log(LogLevel.Error, "no plugin configuration; it must be a JSON object with a cluster");
+      log(LogLevel.Error, utf8("the plugin configuration is missing: expected a JSON object"));
       return false;
     }
     const ptr = handedPtr;
     const configuration = Configuration.parse(ptr, handedLength);
     release(ptr);
-    if (configuration.problem != "") {
-      log(LogLevel.Error, configuration.problem);
+    if (problem.length > 0) {
+      logBytes(LogLevel.Error, problem.ptr, problem.length);
       return false;
     }
     this.configuration = configuration;
     this.service = new ServiceClient(configuration);
     this.queue = new SettlementQueue(configuration, this.service);
-    this.nonce = this.makeNonce();
+    this.leases = new LeaseTable(this.queue);
+    this.asks = new AskQueue(this.service, this.circuit);
+    this.nonce = makeNonce();
     setTickPeriod(FIRST_POLL_MS);
     return true;
   }
@@ -85,45 +109,70 @@ export class Root {
   tick(): void {
     const now = nowMs();
     this.pollIfDue(now);
+    this.leases.sweep(now);
     if (!this.circuit.isOpen) this.queue.flush(now);
     this.freeStuckStreams();
   }
 
-  /** An answer to a call of the root or of one of its streams. headers 0: none came. */
-  callAnswered(token: u32, headers: i32, length: i32): void {
-    if (this.asking.has(token)) {
-      const stream = this.asking.get(token);
-      this.asking.delete(token);
-      setEffectiveContext(stream.id);
-      stream.onAdmitAnswer(headers, length);
-      setEffectiveContext(this.id);
-      return;
-    }
+  /**
+   * An answer to a call of the root or of one of its streams. headers 0: none came. Returns whether
+   * it was the last that the root waited for to end.
+   */
+  callAnswered(token: u32, headers: i32, length: i32): bool {
+    if (this.asks.answered(token, headers, length, this.admitTimeoutMs)) return false;
     const status = callStatus(headers);
     const now = nowMs();
     if (this.queue.isMine(token)) {
       if (status == 0) this.circuit.fail();
       this.queue.answered(status, now);
+      if (this.closing && !this.queue.isBusy) {
+        done();
+        return true;
+      }
     } else if (token == this.pollToken) {
       this.pollToken = 0;
       this.polled(status, length, now);
     }
+    return false;
   }
 
-  /** Remembers who waits for the answer to an admit call. */
-  asks(token: u32, stream: Stream): void {
-    this.asking.set(token, stream);
+  /** Asks the service; false: it cannot be asked. Envoy answers the root, whoever calls. */
+  ask(asker: Asker): bool {
+    return this.asks.ask(asker, this.admitTimeoutMs);
   }
 
   /** The stream is over and no answer can help it. */
-  asksNoMore(token: u32): void {
-    this.asking.delete(token);
+  asksNoMore(asker: Asker): void {
+    this.asks.forget(asker);
   }
 
-  /** A key that no other exchange ever has, whatever clients send. */
-  nextId(): string {
-    this.counter++;
-    return `${this.nonce}-${this.counter.toString(36)}`;
+  private get admitTimeoutMs(): i32 {
+    const config = this.filterConfig;
+    return config === null ? 0 : config.admitTimeoutMs;
+  }
+
+  /** Takes the lease that came with an answer to a request that was read by `config`, if any. */
+  takeLease(answer: Answer, facts: RequestFacts, config: FilterConfig | null): void {
+    const terms = answer.lease;
+    if (terms === null) return;
+    const own = new RequestFacts();
+    own.copyFrom(facts);
+    const lease = new Lease(this, terms, answer, own, config, nowMs());
+    if (config === this.filterConfig) this.leases.put(lease);
+    else this.queue.giveBack(lease);
+  }
+
+  /** The host wants to end this root; false: it has to wait until `done` is called. */
+  close(): bool {
+    this.leases.sweep(i64.MAX_VALUE);
+    this.queue.flush(nowMs());
+    this.closing = this.queue.isBusy;
+    return !this.closing;
+  }
+
+  /** Numbers the exchanges of this root. */
+  nextNumber(): u64 {
+    return ++this.counter;
   }
 
   /** Remembers a stream whose headers are held; the body callback should come within a tick. */
@@ -167,12 +216,18 @@ export class Root {
     const config = FilterConfig.parse(ptr, handedLength);
     release(ptr);
     if (config === null) {
-      log(LogLevel.Error, "the service sent a filter config that cannot be read; keeping the last");
+      log(LogLevel.Error, UNREADABLE);
       return;
     }
     const isFirst = this.filterConfig === null;
+    // They were granted by the policies that were in force until now.
+    this.leases.sweep(i64.MAX_VALUE);
     this.filterConfig = config;
-    log(LogLevel.Info, `filter config ${config.version} in force`);
+    line.reset();
+    line.text(utf8("filter config "));
+    line.utf8(config.version);
+    line.text(utf8(" in force"));
+    logBytes(LogLevel.Info, line.ptr, line.length);
     if (isFirst) setTickPeriod(this.configuration.flushIntervalMs);
     this.resumeWaiting();
   }
@@ -204,21 +259,25 @@ export class Root {
   learnStopsAll(): void {
     if (this.hostStopsAll || this.hostHonoursHold) return;
     this.hostStopsAll = true;
-    log(
-      LogLevel.Warn,
-      "hold_headers is set but no body came while headers were held: is " +
-        "allow_on_headers_stop_iteration missing in the plugin's configuration?",
-    );
+    log(LogLevel.Warn, NOT_HELD);
   }
+}
 
-  private makeNonce(): string {
-    const worker = nextShared(WORKER_KEY);
-    const node = propertyText(NODE_ID);
-    let hash: u64 = 0xcbf29ce484222325;
-    for (let i = 0; i < node.length; i++) {
-      hash = (hash ^ <u64>node.charCodeAt(i)) * 0x100000001b3;
+/** Unlike any other of this Envoy, of another, or of this worker before. */
+function makeNonce(): Bytes {
+  let hash: u64 = 0xcbf29ce484222325;
+  if (property(NODE_ID)) {
+    for (let i = 0; i < handedLength; i++) {
+      hash = (hash ^ <u64>load<u8>(handedPtr + <usize>i)) * 0x100000001b3;
     }
-    hash = (hash ^ worker) * 0x100000001b3;
-    return `${nowNanos().toString(36)}-${hash.toString(36)}`;
+    release(handedPtr);
   }
+  hash = (hash ^ nextShared(WORKER_KEY)) * 0x100000001b3;
+  line.reset();
+  line.byte(0x22);
+  line.int(<i64>nowNanos());
+  line.byte(0x2d);
+  line.int(<i64>(hash >> 1));
+  line.byte(0x2d);
+  return new Bytes(line.ptr, line.length);
 }

@@ -1,21 +1,24 @@
 import { httpCall } from "./abi/host";
-import { Utf8 } from "./abi/memory";
 import { PairWriter } from "./abi/pairs";
+import { Text, utf8 } from "./abi/text";
 import { Configuration } from "./configuration";
+import { ByteWriter } from "./scan/json-write";
 
 const CONFIG_TIMEOUT_MS = 2000;
 const SETTLE_TIMEOUT_MS = 5000;
+const POST = utf8("POST");
+
+const field = new ByteWriter();
 
 /** The three calls to the budget service. Each returns the call's token; 0: could not be sent. */
 export class ServiceClient {
-  private cluster: Utf8;
-  private admitHeaders: PairWriter;
-  private settleHeaders: PairWriter;
+  private admitHeaders: PairWriter = new PairWriter();
+  private settleHeaders: PairWriter = new PairWriter();
+  private configHeaders: PairWriter = new PairWriter();
 
   constructor(private configuration: Configuration) {
-    this.cluster = new Utf8(configuration.cluster);
-    this.admitHeaders = post(configuration, "/v1/admit");
-    this.settleHeaders = post(configuration, "/v1/settle");
+    this.writeHead(this.admitHeaders, POST, utf8("/v1/admit"));
+    this.writeHead(this.settleHeaders, POST, utf8("/v1/settle"));
   }
 
   admit(body: usize, length: i32, timeoutMs: i32): u32 {
@@ -28,30 +31,41 @@ export class ServiceClient {
 
   /** version: the one that is known already, so that the service can answer 304. */
   filterConfig(version: string): u32 {
-    const pairs = head(this.configuration, "GET", "/v1/filter-config");
-    if (version != "") pairs.add("if-none-match", `"${version}"`);
-    pairs.encode();
+    const pairs = this.configHeaders;
+    this.writeHead(pairs, utf8("GET"), utf8("/v1/filter-config"));
+    if (version != "") {
+      field.reset();
+      field.byte(0x22);
+      field.utf8(version);
+      field.byte(0x22);
+      pairs.text(utf8("if-none-match"));
+      pairs.raw(field.ptr, field.length);
+      pairs.encode();
+    }
     return this.send(pairs, 0, 0, CONFIG_TIMEOUT_MS);
   }
 
-  private send(pairs: PairWriter, body: usize, length: i32, timeoutMs: i32): u32 {
-    return httpCall(this.cluster, pairs.ptr, pairs.length, body, length, timeoutMs);
+  private writeHead(pairs: PairWriter, method: Text, path: Text): void {
+    const authority = this.configuration.authority;
+    const token = this.configuration.token;
+    pairs.reset();
+    pairs.pair(utf8(":method"), method);
+    pairs.pair(utf8(":path"), path);
+    pairs.pair(utf8(":authority"), authority === null ? utf8("tollgate") : authority.text);
+    if (token !== null) {
+      field.reset();
+      field.text(utf8("Bearer "));
+      field.text(token.text);
+      pairs.text(utf8("authorization"));
+      pairs.raw(field.ptr, field.length);
+    }
+    if (method == POST) pairs.pair(utf8("content-type"), utf8("application/json"));
+    pairs.encode();
   }
-}
 
-function post(configuration: Configuration, path: string): PairWriter {
-  const pairs = head(configuration, "POST", path);
-  pairs.add("content-type", "application/json");
-  pairs.encode();
-  return pairs;
-}
-
-function head(configuration: Configuration, method: string, path: string): PairWriter {
-  const pairs = new PairWriter();
-  pairs.add(":method", method);
-  pairs.add(":path", path);
-  pairs.add(":authority", configuration.authority);
-  const token = configuration.token;
-  if (token != "") pairs.add("authorization", `Bearer ${token}`);
-  return pairs;
+  private send(pairs: PairWriter, body: usize, length: i32, timeoutMs: i32): u32 {
+    const cluster = this.configuration.cluster;
+    if (cluster === null) return 0;
+    return httpCall(cluster.text, pairs.ptr, pairs.length, body, length, timeoutMs);
+  }
 }

@@ -11,17 +11,20 @@ import {
   handedPtr,
   nowMs,
   removeHeader,
-  replaceHeaderText,
+  replaceHeader,
   setEffectiveContext,
+  setHeader,
 } from "./abi/host";
-import { release, Utf8 } from "./abi/memory";
-import { writeAdmit, writeLlm } from "./admission/admit-call";
+import { release } from "./abi/memory";
+import { Text, utf8 } from "./abi/text";
+import { setLlm, writeAdmit } from "./admission/admit-call";
 import { Answer } from "./admission/answer";
-import { ApiMatch, matchApi } from "./admission/api-path";
+import { ApiMatch, isJsonPost, matchApi } from "./admission/api-path";
+import { Asker } from "./admission/ask-queue";
 import { RequestHead } from "./admission/attributes";
-import { reply, replyError } from "./admission/local-reply";
+import { reply, replyTooLarge, replyUnavailable } from "./admission/local-reply";
 import { RequestScan } from "./admission/request-scan";
-import { BodyEdits } from "./admission/rewrite";
+import { rewriteBody } from "./admission/rewrite";
 import { FilterConfig } from "./filter-config";
 import { Root } from "./root";
 import { ByteWriter } from "./scan/json-write";
@@ -49,13 +52,14 @@ const SLICE_BYTES = 64 * 1024;
 /** A body that comes this soon after its headers were let go had been held back by the host. */
 const AT_ONCE_MS: i64 = 2;
 
-const ACCEPT_ENCODING = new Utf8("accept-encoding");
-const CONTENT_LENGTH = new Utf8("content-length");
+const ACCEPT_ENCODING = utf8("accept-encoding");
+const REQUEST_ID = utf8("x-request-id");
+const CONTENT_LENGTH = utf8("content-length");
 
 const scratch = new ByteWriter();
 
 /** One exchange, and the only place that holds or lets go a request. */
-export class Stream {
+export class Stream extends Asker {
   /** Ticks that went by while the headers were held. */
   ticksHeld: i32 = 0;
   private phase: Phase = Phase.Unmetered;
@@ -69,23 +73,24 @@ export class Stream {
   /** The body's length may change: its headers are held, or went without content-length. */
   private lengthIsFree: bool = false;
   private bodyLength: i32 = 0;
-  private askToken: u32 = 0;
 
   constructor(
     readonly id: u32,
     private root: Root,
-  ) {}
+  ) {
+    super();
+  }
 
   onRequestHeaders(endOfStream: bool): Action {
     const head = this.head;
     head.read();
     const config = this.root.filterConfig;
-    const isJsonPost = head.method == "POST" && head.contentType.includes("json");
+    const isJson = isJsonPost(head);
     if (config === null) {
-      if (!isJsonPost) return this.ignore();
+      if (!isJson) return this.ignore();
     } else {
-      this.match = matchApi(config.routes, head.method, head.path);
-      if (this.match === null && !(config.sniff && isJsonPost)) return this.ignore();
+      this.match = matchApi(config.routes, head);
+      if (this.match === null && !(config.sniff && isJson)) return this.ignore();
     }
     this.config = config;
     this.phase = Phase.Reading;
@@ -96,7 +101,7 @@ export class Stream {
   /** Holds the headers where the host lets us; elsewhere just the body will be held. */
   private holdOrPass(config: FilterConfig | null): Action {
     const root = this.root;
-    if (config !== null) this.scan = new RequestScan(config);
+    if (config !== null) this.scan = RequestScan.take(config);
     if (root.configuration.holdHeaders && !root.hostStopsAll) {
       this.headersHeld = true;
       this.lengthIsFree = true;
@@ -111,8 +116,8 @@ export class Stream {
   private passHeaders(): void {
     if (this.match === null) return;
     this.begin();
-    removeHeader(HeaderMap.Request, ACCEPT_ENCODING.ptr, ACCEPT_ENCODING.length);
-    removeHeader(HeaderMap.Request, CONTENT_LENGTH.ptr, CONTENT_LENGTH.length);
+    removeHeader(HeaderMap.Request, ACCEPT_ENCODING);
+    removeHeader(HeaderMap.Request, CONTENT_LENGTH);
     this.lengthIsFree = true;
   }
 
@@ -139,7 +144,11 @@ export class Stream {
     this.freedAtMs = 0;
     this.bodyLength = length;
     const most = root.configuration.maxRequestBodyBytes;
-    if (most > 0 && length > most) return this.refuseTooLarge(most);
+    if (most > 0 && length > most) {
+      this.refused();
+      replyTooLarge(this.config, this.errorShape, most);
+      return Action.Pause;
+    }
     this.scanTo(length);
     return endOfStream ? this.requestComplete() : Action.Pause;
   }
@@ -192,9 +201,9 @@ export class Stream {
     const config = this.root.filterConfig;
     if (this.config !== null || config === null) return;
     this.config = config;
-    this.match = matchApi(config.routes, this.head.method, this.head.path);
+    this.match = matchApi(config.routes, this.head);
     if (this.bodyLength == 0) return;
-    this.scan = new RequestScan(config);
+    this.scan = RequestScan.take(config);
     this.scanTo(this.bodyLength);
   }
 
@@ -210,57 +219,50 @@ export class Stream {
   /** From here on the exchange is metered: what it is known by is written down. */
   private begin(): void {
     if (this.exchange !== null) return;
-    const exchange = new Exchange(this.root.nextId(), this.head.requestId, nowMs());
+    const exchange = new Exchange(this.root.nextNumber(), nowMs());
     const config = this.config;
+    const head = this.head;
     scratch.reset();
-    if (config !== null) this.head.writeAttributes(config, scratch);
-    else this.head.writeAttributes(new FilterConfig(), scratch);
-    this.head.free();
-    exchange.attributes = new Bytes(scratch.ptr, scratch.length);
+    head.writeAttributes(config, scratch);
+    exchange.facts.setAttributes(scratch);
+    head.find(REQUEST_ID);
+    exchange.requestId = new Bytes(head.ptr, head.length);
+    head.free();
     exchange.config = config;
     this.exchange = exchange;
   }
 
   private ask(): Action {
     const exchange = this.exchange as Exchange;
-    this.writeDownLlm();
-    if (this.root.circuit.isOpen) return this.unanswered();
-    writeAdmit(exchange.id, exchange.attributes, exchange.llm, scratch);
-    const timeoutMs = (this.config as FilterConfig).admitTimeoutMs;
-    const token = this.root.service.admit(scratch.ptr, scratch.length, timeoutMs);
-    if (token == 0) {
-      this.root.circuit.fail();
-      return this.unanswered();
+    const root = this.root;
+    setLlm(exchange.facts, this.match, this.scan);
+    if (this.config === root.filterConfig) {
+      const lease = root.leases.admit(exchange.facts, nowMs());
+      exchange.lease = lease;
+      if (lease !== null) return this.forward(lease.answer);
     }
-    this.root.asks(token, this);
-    this.askToken = token;
-    exchange.asked = true;
+    if (root.circuit.isOpen || !root.ask(this)) return this.unanswered();
     this.phase = Phase.Asking;
     return Action.Pause;
   }
 
-  private writeDownLlm(): void {
-    scratch.reset();
-    writeLlm(this.match, this.scan, scratch);
-    (this.exchange as Exchange).llm = new Bytes(scratch.ptr, scratch.length);
+  override writeAsk(out: ByteWriter): void {
+    const exchange = this.exchange as Exchange;
+    const nonce = this.root.nonce;
+    writeAdmit(nonce, exchange.number, exchange.facts, exchange.requestId, "", out);
   }
 
-  /** The answer to the admit call; headers 0: none came. */
-  onAdmitAnswer(headers: i32, length: i32): void {
+  override onAnswer(answer: Answer | null): void {
+    const exchange = this.exchange as Exchange;
+    if (answer !== null) this.root.takeLease(answer, exchange.facts, this.config);
     if (this.phase != Phase.Asking) return;
-    const status = callStatus(headers);
-    let answer: Answer | null = null;
-    if (status == 200 && bodyBytes(Body.CallResponse, 0, length)) {
-      const ptr = handedPtr;
-      answer = Answer.parse(ptr, handedLength);
-      release(ptr);
-    }
-    if (status == 0) this.root.circuit.fail();
+    setEffectiveContext(this.id);
     let action: Action;
     if (answer === null) action = this.unanswered();
     else if (answer.allowed) action = this.forward(answer);
     else action = this.deny(answer);
     if (action == Action.Continue) continueStream(Direction.Request);
+    setEffectiveContext(this.root.id);
   }
 
   private deny(answer: Answer): Action {
@@ -276,33 +278,23 @@ export class Stream {
     const failOpen = config === null ? this.root.configuration.failOpen : config.failOpen;
     if (failOpen) {
       this.begin();
-      this.writeDownLlm();
+      setLlm((this.exchange as Exchange).facts, this.match, this.scan);
       return this.forward(null);
     }
-    this.refuse(
-      503,
-      "budget_service_unavailable",
-      "The budget service does not answer, and the policies in force deny requests then.",
-    );
+    this.refused();
+    replyUnavailable(config, this.errorShape);
     return Action.Pause;
   }
 
-  private refuseTooLarge(most: i32): Action {
-    this.refuse(
-      413,
-      "request_too_large",
-      `The request body is larger than the ${most} bytes that this gateway takes.`,
-    );
-    return Action.Pause;
-  }
-
-  private refuse(status: i32, code: string, message: string): void {
-    const config = this.config === null ? new FilterConfig() : (this.config as FilterConfig);
+  private get errorShape(): Text {
     const match = this.match;
-    const shape = match === null ? "" : match.route.errorShape;
+    return match === null ? utf8("") : match.route.errorShape.text;
+  }
+
+  /** The filter answers in the upstream's place. */
+  private refused(): void {
     this.phase = Phase.Denied;
     this.headersHeld = false;
-    replyError(status, config.errorBody(shape), config.errorType(shape, status), code, message);
   }
 
   /** Lets the request go, changed as far as the answer or the API's streams ask for it. */
@@ -310,54 +302,49 @@ export class Stream {
     this.phase = Phase.Forwarded;
     const exchange = this.exchange as Exchange;
     exchange.forwarded = true;
-    this.rewriteBody(answer, exchange);
+    this.rewrite(answer, exchange);
     if (this.headersHeld) {
-      removeHeader(HeaderMap.Request, ACCEPT_ENCODING.ptr, ACCEPT_ENCODING.length);
+      removeHeader(HeaderMap.Request, ACCEPT_ENCODING);
     }
     if (answer !== null) {
-      exchange.reservation = answer.reservation;
+      if (exchange.lease === null) exchange.reservation = answer.reservation;
+      exchange.cut = answer.cut;
       exchange.responseHeadersToSet = answer.responseHeaders;
       const headers = answer.requestHeaders;
       for (let i = 0; headers !== null && i < headers.keys.length; i++) {
-        replaceHeaderText(HeaderMap.Request, headers.keys[i], headers.items[i].text);
+        setHeader(HeaderMap.Request, headers.keys[i], headers.items[i].text);
       }
     }
     this.headersHeld = false;
-    this.scan = null;
+    this.dropScan();
     return Action.Continue;
   }
 
-  private rewriteBody(answer: Answer | null, exchange: Exchange): void {
+  private rewrite(answer: Answer | null, exchange: Exchange): void {
     const scan = this.scan;
-    const match = this.match;
     if (scan === null || !scan.isObject || !this.lengthIsFree) return;
-    const edits = new BodyEdits();
-    const addUsage =
-      match !== null && match.route.includeUsage && scan.stream && !scan.includeUsage;
-    if (addUsage) edits.includeUsage(scan);
-    const changeModel = answer !== null && answer.model != "" && scan.hasModel;
-    if (answer !== null && changeModel && answer.model != scan.model) {
-      edits.model(scan, answer.model);
-      exchange.modelSent = answer.model;
+    const grown = rewriteBody(scan, this.match, answer, exchange);
+    if (!this.headersHeld) return;
+    if (grown != 0 && this.head.hasContentLength) {
+      scratch.reset();
+      scratch.int(this.bodyLength + grown);
+      replaceHeader(HeaderMap.Request, CONTENT_LENGTH, scratch);
     }
-    if (answer !== null && answer.maxOutputTokens >= 0 && scan.maxOutputTokens >= 0) {
-      edits.maxOutputTokens(scan, answer.maxOutputTokens);
-    }
-    if (edits.isEmpty) return;
-    const grown = edits.apply();
-    exchange.addedUsage = addUsage;
-    if (this.headersHeld && this.head.hasContentLength) {
-      const length = this.bodyLength + grown;
-      replaceHeaderText(HeaderMap.Request, "content-length", length.toString());
-    }
-    if (exchange.modelSent != "" && this.headersHeld) clearRouteCache();
+    if (exchange.modelSent != "") clearRouteCache();
+  }
+
+  private dropScan(): void {
+    const scan = this.scan;
+    const config = this.config;
+    if (scan !== null && config !== null) scan.giveBack(config);
+    this.scan = null;
   }
 
   private ignore(): Action {
     this.phase = Phase.Unmetered;
     this.headersHeld = false;
     this.exchange = null;
-    this.scan = null;
+    this.dropScan();
     this.head.free();
     return Action.Continue;
   }
@@ -379,15 +366,17 @@ export class Stream {
 
   /** The stream is over, however it ended. Settles every exchange that was asked or let go. */
   onLog(): void {
-    this.head.free();
-    if (this.phase == Phase.Asking) this.root.asksNoMore(this.askToken);
-    const exchange = this.exchange;
-    if (exchange === null || !(exchange.asked || exchange.forwarded)) return;
-    this.exchange = null;
-    this.phase = Phase.Unmetered;
-    exchange.writeSettlement(nowMs(), scratch);
     const root = this.root;
+    this.dropScan();
+    this.head.free();
+    if (this.phase == Phase.Asking) root.asksNoMore(this);
+    const exchange = this.exchange;
+    this.phase = Phase.Unmetered;
+    if (exchange === null || !(this.asked || exchange.forwarded)) return;
+    exchange.writeSettlement(root.nonce, nowMs(), scratch);
     root.queue.push(scratch);
+    const lease = exchange.lease;
+    if (lease !== null) lease.open--;
     if (root.queue.isBatchFull && !root.circuit.isOpen) {
       setEffectiveContext(root.id);
       root.queue.flush(nowMs());

@@ -19,9 +19,6 @@ export interface FilterConfigParts {
   admitTimeoutMs: number;
 }
 
-/** For people to correlate: records of denials and of expired holds carry it. */
-const CORRELATION_HEADER = "x-request-id";
-
 /** Makes the filter config of a policy set; its version is the hash of all that is in force. */
 export function filterConfig(parts: Omit<FilterConfigParts, "policies">, policies: PolicySet) {
   const { capture, admitTimeoutMs } = parts;
@@ -29,9 +26,9 @@ export function filterConfig(parts: Omit<FilterConfigParts, "policies">, policie
   const config: Omit<FilterConfig, "version"> = {
     failureMode: policies.failureMode,
     admitTimeoutMs,
-    apis: capture.apis,
+    apis: [...(policies.apiRoutes ?? []), ...capture.apis],
     sniff: capture.sniff,
-    attributes: { headers: withCorrelation(headers), properties, metadata },
+    attributes: { headers, properties, metadata },
     request: { ...capture.request, body: bodyPointers },
     response: {
       ...capture.response,
@@ -44,11 +41,6 @@ export function filterConfig(parts: Omit<FilterConfigParts, "policies">, policie
   const all = JSON.stringify([policies.version, config]);
   const version = createHash("sha256").update(all).digest("base64url");
   return { version, ...config } satisfies FilterConfig;
-}
-
-function withCorrelation(headers: string[]): string[] {
-  if (headers.includes("*") || headers.includes(CORRELATION_HEADER)) return headers;
-  return [...headers, CORRELATION_HEADER];
 }
 
 export function registerFilterConfig(app: FastifyInstance, parts: FilterConfigParts): void {

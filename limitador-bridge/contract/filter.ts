@@ -186,6 +186,13 @@ export const ApiRoute = Type.Object({
   errorShape: Text,
   /** Ask for the usage chunk of a stream where the client did not. */
   includeUsage: Type.Boolean(),
+  /**
+   * Beginnings of the names of models for which that is not asked: whoever serves them refuses to
+   * be asked, and tells the usage all the same.
+   */
+  includeUsageExcept: Type.Optional(Type.Array(Text)),
+  /** JSON pointer at which a request that tells no output limit is given one; not given: nowhere. */
+  maxOutputPointer: Type.Optional(Text),
   /** HTTP method, POST unless told; other methods on the path are not metered. */
   method: Type.Optional(Text),
   /** Where `stream` is told by the path and not by the body. */

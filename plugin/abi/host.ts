@@ -3,7 +3,9 @@
  * values. Nothing else in the plugin imports the ABI.
  */
 import * as abi from "@gcoredev/proxy-wasm-sdk-as/assembly/imports";
-import { release, text, Utf8 } from "./memory";
+import { ByteWriter } from "../scan/json-write";
+import { release } from "./memory";
+import { bytesOf, lengthOf, Text, utf8 } from "./text";
 import { wholeNumber } from "./whole-number";
 
 export const enum HeaderMap {
@@ -34,8 +36,9 @@ export const enum Action {
 }
 
 const OK: u32 = 0;
-const STATUS = new Utf8(":status");
-const CLEAR_ROUTE_CACHE = new Utf8("clear_route_cache");
+const STATUS = utf8(":status");
+const CLEAR_ROUTE_CACHE = utf8("clear_route_cache");
+const scratch = new ByteWriter();
 const OUT_POINTER = memory.data(8);
 const OUT_SIZE = memory.data(8);
 const OUT_WORD = memory.data(8);
@@ -61,9 +64,12 @@ function clearOut(): void {
 }
 
 /** Writes a log line through the proxy's own log. */
-export function log(level: LogLevel, message: string): void {
-  const bytes = String.UTF8.encode(message);
-  abi.proxy_log(level, changetype<usize>(bytes), bytes.byteLength);
+export function log(level: LogLevel, message: Text): void {
+  logBytes(level, bytesOf(message), lengthOf(message));
+}
+
+export function logBytes(level: LogLevel, ptr: usize, length: i32): void {
+  abi.proxy_log(level, ptr, length);
 }
 
 /** Now by the host's clock, nanoseconds since 1970. */
@@ -89,50 +95,46 @@ export function headerPairs(map: HeaderMap): bool {
 }
 
 /** One header to `handed*`; false when absent. */
-export function header(map: HeaderMap, name: Utf8): bool {
+export function header(map: HeaderMap, name: Text): bool {
   clearOut();
-  return handed(abi.proxy_get_header_map_value(map, name.ptr, name.length, OUT_POINTER, OUT_SIZE));
-}
-
-/** One header as a string; "" when absent. */
-export function headerText(map: HeaderMap, name: Utf8): string {
-  if (!header(map, name)) return "";
-  const value = text(handedPtr, handedLength);
-  release(handedPtr);
-  return value;
-}
-
-export function replaceHeader(map: HeaderMap, name: Utf8, value: usize, length: i32): void {
-  abi.proxy_replace_header_map_value(map, name.ptr, name.length, value, length);
+  return handed(
+    abi.proxy_get_header_map_value(map, bytesOf(name), lengthOf(name), OUT_POINTER, OUT_SIZE),
+  );
 }
 
 /**
  * Sets a header. One with a NUL, CR or LF in it (RFC 9110, 5.5) would end here and begin another
  * on the wire: it is left out.
  */
-export function replaceHeaderText(map: HeaderMap, name: string, value: string): void {
-  if (!isFieldText(name) || !isFieldText(value)) return;
-  const n = String.UTF8.encode(name);
-  const v = String.UTF8.encode(value);
-  abi.proxy_replace_header_map_value(
-    map,
-    changetype<usize>(n),
-    n.byteLength,
-    changetype<usize>(v),
-    v.byteLength,
-  );
+export function setHeader(map: HeaderMap, name: string, value: string): void {
+  scratch.reset();
+  scratch.utf8(name);
+  const nameLength = scratch.length;
+  scratch.utf8(value);
+  const length = scratch.length;
+  if (!isFieldText(scratch.ptr, length)) return;
+  const bytes = scratch.ptr + <usize>nameLength;
+  abi.proxy_replace_header_map_value(map, scratch.ptr, nameLength, bytes, length - nameLength);
 }
 
-/** May this stand in a header? */
-export function isFieldText(text: string): bool {
-  for (let i = 0; i < text.length; i++) {
-    const code = text.charCodeAt(i);
-    if (code == 0 || code == 0x0a || code == 0x0d) return false;
+export function replaceHeader(map: HeaderMap, name: Text, value: ByteWriter): void {
+  abi.proxy_replace_header_map_value(map, bytesOf(name), lengthOf(name), value.ptr, value.length);
+}
+
+/** May these bytes stand in a header? */
+export function isFieldText(ptr: usize, length: i32): bool {
+  for (let i = 0; i < length; i++) {
+    const byte = load<u8>(ptr + <usize>i);
+    if (byte == 0 || byte == 0x0a || byte == 0x0d) return false;
   }
   return true;
 }
 
-export function removeHeader(map: HeaderMap, name: usize, length: i32): void {
+export function removeHeader(map: HeaderMap, name: Text): void {
+  removeHeaderNamed(map, bytesOf(name), lengthOf(name));
+}
+
+export function removeHeaderNamed(map: HeaderMap, name: usize, length: i32): void {
   abi.proxy_remove_header_map_value(map, name, length);
 }
 
@@ -155,21 +157,13 @@ export function status(map: HeaderMap): i32 {
 }
 
 /** A property by its path (segments parted by NUL) to `handed*`; false when absent. */
-export function property(path: Utf8): bool {
+export function property(path: Text): bool {
   clearOut();
-  return handed(abi.proxy_get_property(path.ptr, path.length, OUT_POINTER, OUT_SIZE));
-}
-
-/** A property as a string; "" when absent. */
-export function propertyText(path: Utf8): string {
-  if (!property(path)) return "";
-  const value = text(handedPtr, handedLength);
-  release(handedPtr);
-  return value;
+  return handed(abi.proxy_get_property(bytesOf(path), lengthOf(path), OUT_POINTER, OUT_SIZE));
 }
 
 /** A property that is a 64-bit integer; 0 when absent. */
-export function propertyInt(path: Utf8): i64 {
+export function propertyInt(path: Text): i64 {
   if (!property(path)) return 0;
   const value = handedLength >= 8 ? load<i64>(handedPtr) : 0;
   release(handedPtr);
@@ -189,7 +183,7 @@ export function replaceBodyStart(body: Body, length: i32, bytes: usize, size: i3
 
 /** Sends an HTTP request to a cluster; returns the call's token, or 0 when it cannot be sent. */
 export function httpCall(
-  cluster: Utf8,
+  cluster: Text,
   pairs: usize,
   pairsLength: i32,
   body: usize,
@@ -199,8 +193,8 @@ export function httpCall(
   const noTrailers = 0;
   store<u32>(OUT_WORD, 0);
   const result = abi.proxy_http_call(
-    cluster.ptr,
-    cluster.length,
+    bytesOf(cluster),
+    lengthOf(cluster),
     pairs,
     pairsLength,
     body,
@@ -218,23 +212,33 @@ export function setEffectiveContext(context: u32): void {
   abi.proxy_set_effective_context(context);
 }
 
+/** The root context may be ended: what it waited for is over. */
+export function done(): void {
+  abi.proxy_done();
+}
+
 /** Lets a held request or response go on. */
 export function continueStream(direction: Direction): void {
   abi.proxy_continue_stream(direction);
+}
+
+/** Resets the stream, both to the client and to the upstream. */
+export function closeStream(direction: Direction): void {
+  abi.proxy_close_stream(direction);
 }
 
 /** Lets Envoy choose the route again, after headers have changed; in Envoy a foreign function. */
 export function clearRouteCache(): void {
   const name = CLEAR_ROUTE_CACHE;
   clearOut();
-  abi.proxy_call_foreign_function(name.ptr, name.length, 0, 0, OUT_POINTER, OUT_SIZE);
+  abi.proxy_call_foreign_function(bytesOf(name), lengthOf(name), 0, 0, OUT_POINTER, OUT_SIZE);
   release(load<usize>(OUT_POINTER));
 }
 
 /** Answers in the upstream's place. `pairs`: headers in the ABI's pair layout. */
 export function sendLocalResponse(
   status: u32,
-  details: Utf8,
+  details: Text,
   body: usize,
   bodyLength: i32,
   pairs: usize,
@@ -243,8 +247,8 @@ export function sendLocalResponse(
   const noGrpcStatus: u32 = <u32>-1;
   abi.proxy_send_local_response(
     status,
-    details.ptr,
-    details.length,
+    bytesOf(details),
+    lengthOf(details),
     body,
     bodyLength,
     pairs,
@@ -254,14 +258,8 @@ export function sendLocalResponse(
 }
 
 /** Defines a metric (0 counter, 1 gauge); returns its id, or 0. */
-export function defineMetric(type: i32, name: string): u32 {
-  const bytes = String.UTF8.encode(name);
-  const result = abi.proxy_define_metric(
-    type,
-    changetype<usize>(bytes),
-    bytes.byteLength,
-    OUT_WORD,
-  );
+export function defineMetric(type: i32, name: Text): u32 {
+  const result = abi.proxy_define_metric(type, bytesOf(name), lengthOf(name), OUT_WORD);
   return result == OK ? load<u32>(OUT_WORD) : 0;
 }
 
@@ -274,19 +272,25 @@ export function recordMetric(id: u32, value: u64): void {
 }
 
 /** Adds one to a process-wide number and returns it: parts the workers of one Envoy. */
-export function nextShared(key: Utf8): u64 {
+export function nextShared(key: Text): u64 {
   for (let attempt = 0; attempt < 100; attempt++) {
     clearOut();
     store<u32>(OUT_WORD, 0);
     let value: u64 = 0;
-    const found = abi.proxy_get_shared_data(key.ptr, key.length, OUT_POINTER, OUT_SIZE, OUT_WORD);
+    const found = abi.proxy_get_shared_data(
+      bytesOf(key),
+      lengthOf(key),
+      OUT_POINTER,
+      OUT_SIZE,
+      OUT_WORD,
+    );
     if (handed(found)) {
       if (handedLength == 8) value = load<u64>(handedPtr);
       release(handedPtr);
     }
     const cas = load<u32>(OUT_WORD);
     store<u64>(OUT_WORD, value + 1);
-    const written = abi.proxy_set_shared_data(key.ptr, key.length, OUT_WORD, 8, cas);
+    const written = abi.proxy_set_shared_data(bytesOf(key), lengthOf(key), OUT_WORD, 8, cas);
     if (written == OK) return value + 1;
   }
   return nowNanos();

@@ -13,28 +13,7 @@ export function release(pointer: usize): void {
   if (pointer != 0) heap.free(pointer);
 }
 
-/** A constant string kept as UTF-8, for header names and the like. */
-export class Utf8 {
-  private bytes: ArrayBuffer;
-  readonly length: i32;
-
-  constructor(text: string) {
-    this.bytes = String.UTF8.encode(text);
-    this.length = this.bytes.byteLength;
-  }
-
-  @inline
-  get ptr(): usize {
-    return changetype<usize>(this.bytes);
-  }
-}
-
 /** Are these two runs of bytes the same? */
 export function sameBytes(a: usize, aLength: i32, b: usize, bLength: i32): bool {
   return aLength == bLength && memory.compare(a, b, aLength) == 0;
-}
-
-/** Decodes UTF-8 to a string. */
-export function text(pointer: usize, length: i32): string {
-  return length == 0 ? "" : String.UTF8.decodeUnsafe(pointer, length);
 }

@@ -1,4 +1,5 @@
-import { sameBytes, Utf8 } from "./memory";
+import { ByteWriter } from "../scan/json-write";
+import { bytesOf, isText, lengthOf, Text } from "./text";
 
 /**
  * The ABI's layout of a header map, little endian:
@@ -45,54 +46,52 @@ export class PairReader {
   }
 
   /** Is the current pair's name this one? Names come in lower case from Envoy. */
-  @inline
-  is(name: Utf8): bool {
-    return sameBytes(this.name, this.nameLength, name.ptr, name.length);
+  is(name: Text): bool {
+    return isText(this.name, this.nameLength, name);
   }
 }
 
-/** Builds a header map in the layout above. */
+/** Builds a header map in the layout above: names and values are added in turn. Kept for good. */
 export class PairWriter {
-  private names: ArrayBuffer[] = [];
-  private values: ArrayBuffer[] = [];
-  private encoded: ArrayBuffer = new ArrayBuffer(0);
+  private sizes: ByteWriter = new ByteWriter();
+  private bytes: ByteWriter = new ByteWriter();
+  private encoded: ByteWriter = new ByteWriter();
 
-  add(name: string, value: string): void {
-    this.names.push(String.UTF8.encode(name));
-    this.values.push(String.UTF8.encode(value));
+  reset(): void {
+    this.sizes.reset();
+    this.bytes.reset();
+  }
+
+  /** Adds a name or a value. */
+  text(text: Text): void {
+    this.raw(bytesOf(text), lengthOf(text));
+  }
+
+  raw(ptr: usize, length: i32): void {
+    this.bytes.raw(ptr, length);
+    this.bytes.byte(0);
+    this.sizes.word(length);
+  }
+
+  pair(name: Text, value: Text): void {
+    this.text(name);
+    this.text(value);
   }
 
   /** Lays the pairs out; `ptr` and `length` are valid until the next call. */
   encode(): void {
-    const count = this.names.length;
-    let size = 4 + count * 8;
-    for (let i = 0; i < count; i++) {
-      size += this.names[i].byteLength + this.values[i].byteLength + 2;
-    }
-    this.encoded = new ArrayBuffer(size);
-    let sizes = this.ptr;
-    store<u32>(sizes, count);
-    sizes += 4;
-    let at = sizes + <usize>count * 8;
-    for (let i = 0; i < count; i++) {
-      const name = this.names[i];
-      const value = this.values[i];
-      store<u32>(sizes, name.byteLength);
-      store<u32>(sizes, value.byteLength, 4);
-      sizes += 8;
-      memory.copy(at, changetype<usize>(name), name.byteLength);
-      at += <usize>name.byteLength + 1;
-      memory.copy(at, changetype<usize>(value), value.byteLength);
-      at += <usize>value.byteLength + 1;
-    }
+    const encoded = this.encoded;
+    encoded.reset();
+    encoded.word(this.sizes.length / 8);
+    encoded.raw(this.sizes.ptr, this.sizes.length);
+    encoded.raw(this.bytes.ptr, this.bytes.length);
   }
 
-  @inline
   get ptr(): usize {
-    return changetype<usize>(this.encoded);
+    return this.encoded.ptr;
   }
 
   get length(): i32 {
-    return this.encoded.byteLength;
+    return this.encoded.length;
   }
 }

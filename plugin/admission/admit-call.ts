@@ -1,40 +1,80 @@
+import { utf8 } from "../abi/text";
 import { ByteWriter } from "../scan/json-write";
-import { Bytes } from "../settlement/captured";
+import { Bytes, writeBytes } from "../settlement/captured";
 import { ApiMatch } from "./api-path";
+import { RequestFacts } from "./request-facts";
 import { RequestScan } from "./request-scan";
 
-/** Writes the contract's LlmRequest. scan null: the request has no body. */
-export function writeLlm(match: ApiMatch | null, scan: RequestScan | null, out: ByteWriter): void {
-  out.ascii('{"api":');
-  if (match === null || match.route.api == "") out.ascii("null");
-  else out.jsonString(match.route.api);
-  out.ascii(',"model":');
-  if (match !== null && match.model != "") out.jsonString(match.model);
-  else if (scan !== null && scan.hasModel) out.jsonString(scan.model);
-  else out.ascii("null");
+const NULL = utf8("null");
+
+const llm = new ByteWriter();
+
+/** Writes down the contract's LlmRequest. scan null: the request has no body. */
+export function setLlm(
+  facts: RequestFacts,
+  match: ApiMatch | null,
+  scan: RequestScan | null,
+): void {
+  const out = llm;
+  out.reset();
+  out.text(utf8('{"api":'));
+  let model: Bytes | null = null;
+  if (match !== null) model = match.model;
+  if (match === null) out.text(NULL);
+  else writeBytes(match.route.api, out);
+  out.text(utf8(',"model":'));
+  if (model !== null) out.jsonStringBytes(model.ptr, model.length);
+  else if (scan !== null && scan.hasModel) out.jsonValue(scan.model.ptr, scan.model.length);
+  else out.text(NULL);
   const streamed = (scan !== null && scan.stream) || (match !== null && match.route.stream);
-  out.ascii(streamed ? ',"stream":true,"maxOutputTokens":' : ',"stream":false,"maxOutputTokens":');
-  if (scan !== null && scan.maxOutputTokens >= 0) out.int(scan.maxOutputTokens);
-  else out.ascii("null");
-  out.ascii(',"choices":');
+  out.text(streamed ? utf8(',"stream":true,"choices":') : utf8(',"stream":false,"choices":'));
   out.int(scan === null ? 1 : scan.choices);
-  out.ascii(',"inputBytes":');
-  out.int(scan === null ? 0 : scan.scannedBytes);
   if (scan !== null && scan.hasBody) {
-    out.ascii(',"body":');
+    out.text(utf8(',"body":'));
     scan.writeBody(out);
+  }
+  facts.inputBytes = scan === null ? 0 : scan.scannedBytes;
+  facts.maxOutputTokens = scan === null ? -1 : scan.maxOutputTokens;
+  out.text(utf8(',"maxOutputTokens":'));
+  if (facts.maxOutputTokens < 0) out.text(NULL);
+  // That it is told is in the key, how many is not.
+  const keyLength = out.length;
+  if (facts.maxOutputTokens >= 0) out.int(facts.maxOutputTokens);
+  out.text(utf8(',"inputBytes":'));
+  out.int(facts.inputBytes);
+  out.byte(0x7d);
+  facts.setLlm(out, keyLength);
+}
+
+/**
+ * Writes an AdmitRequest of the contract. id: a JSON string that is not closed, to which `number`
+ * is added; requestId: x-request-id, null for a renewal; renew: a lease, or "".
+ */
+export function writeAdmit(
+  nonce: Bytes,
+  number: u64,
+  facts: RequestFacts,
+  requestId: Bytes | null,
+  renew: string,
+  out: ByteWriter,
+): void {
+  out.text(utf8('{"id":'));
+  writeId(nonce, number, out);
+  if (requestId !== null && requestId.length > 0) {
+    out.text(utf8(',"requestId":'));
+    out.jsonStringBytes(requestId.ptr, requestId.length);
+  }
+  facts.write(out);
+  if (renew != "") {
+    out.text(utf8(',"renew":'));
+    out.jsonString(renew);
   }
   out.byte(0x7d);
 }
 
-/** Writes the body of POST /v1/admit. */
-export function writeAdmit(id: string, attributes: Bytes, llm: Bytes, out: ByteWriter): void {
-  out.reset();
-  out.ascii('{"id":');
-  out.jsonString(id);
-  out.ascii(',"attributes":');
-  out.raw(attributes.ptr, attributes.length);
-  out.ascii(',"llm":');
-  out.raw(llm.ptr, llm.length);
-  out.byte(0x7d);
+/** Writes a JSON string that no other exchange ever has, whatever clients send. */
+export function writeId(nonce: Bytes, number: u64, out: ByteWriter): void {
+  out.raw(nonce.ptr, nonce.length);
+  out.int(number);
+  out.byte(0x22);
 }

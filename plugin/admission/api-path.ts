@@ -1,99 +1,117 @@
+import { contains, isText, utf8 } from "../abi/text";
 import { ApiRoute } from "../filter-config";
+import { Ascii, hexDigit } from "../scan/ascii";
+import { findEither } from "../scan/byte-search";
+import { ByteWriter } from "../scan/json-write";
+import { Bytes } from "../settlement/captured";
+import { RequestHead } from "./attributes";
+
+const CONTENT_TYPE = utf8("content-type");
+const METHOD = utf8(":method");
+const PATH = utf8(":path");
+const PERCENT: u8 = 0x25;
+const HASH: u8 = 0x23;
+const QUESTION: u8 = 0x3f;
+const STAR: u8 = 0x2a;
 
 /** Which API a path is, and the model where the path names it. */
 export class ApiMatch {
   constructor(
-    public route: ApiRoute,
-    public model: string,
+    readonly route: ApiRoute,
+    readonly model: Bytes | null,
   ) {}
 }
 
+const clean = new ByteWriter();
+/** Where the last suffix that matched has its model; 0: it names none. */
+let modelStart: usize = 0;
+let modelEnd: usize = 0;
+
+/** May the request have a JSON body that tells what it is? */
+export function isJsonPost(head: RequestHead): bool {
+  head.find(METHOD);
+  if (!isText(head.ptr, head.length, utf8("POST"))) return false;
+  head.find(CONTENT_TYPE);
+  return contains(head.ptr, head.length, utf8("json"));
+}
+
 /**
- * The first route whose pattern is a suffix of `path`, or null.
- *
- * path: the request's :path; the query is cut off and percent-encoded unreserved characters
- * (RFC 3986, 2.3) are decoded first, so that no spelling of a path gets round the filter.
+ * The first route of the request's method whose pattern is a suffix of its path, or null. The
+ * query is cut off and percent-encoded unreserved characters (RFC 3986, 2.3) are decoded first, so
+ * that no spelling of a path gets round the filter.
  */
-export function matchApi(routes: ApiRoute[], method: string, path: string): ApiMatch | null {
-  const clean = normalise(path);
+export function matchApi(routes: ApiRoute[], head: RequestHead): ApiMatch | null {
+  head.find(PATH);
+  normalise(head.ptr, head.length);
+  head.find(METHOD);
   for (let i = 0; i < routes.length; i++) {
-    const route = routes[i];
-    if (route.method != method) continue;
-    const model = matchSuffix(route.pattern, clean);
-    if (model !== null) return new ApiMatch(route, model);
+    const route = unchecked(routes[i]);
+    if (!isText(head.ptr, head.length, route.method.text)) continue;
+    if (!matchSuffix(route.pattern)) continue;
+    const size = <i32>(modelEnd - modelStart);
+    return new ApiMatch(route, size == 0 ? null : new Bytes(modelStart, size));
   }
   return null;
 }
 
 /** Cuts the query and fragment off and decodes %41-like spellings of unreserved characters. */
-export function normalise(path: string): string {
-  let end = path.indexOf("?");
-  const fragment = path.indexOf("#");
-  if (fragment >= 0 && (end < 0 || fragment < end)) end = fragment;
-  let clean = end < 0 ? path : path.substring(0, end);
-  if (clean.includes("%")) clean = decodeUnreserved(clean);
-  if (clean.length > 1 && clean.endsWith("/")) clean = clean.substring(0, clean.length - 1);
-  return clean;
-}
-
-function decodeUnreserved(path: string): string {
-  let out = "";
-  for (let i = 0; i < path.length; i++) {
-    const code = path.charCodeAt(i);
-    const decoded = code == 0x25 && i + 2 < path.length ? hexPair(path, i + 1) : -1;
-    if (decoded >= 0 && isUnreserved(decoded)) {
-      out += String.fromCharCode(decoded);
-      i += 2;
-    } else {
-      out += String.fromCharCode(code);
-    }
+function normalise(ptr: usize, length: i32): void {
+  clean.reset();
+  const end = findEither(ptr, ptr + <usize>length, QUESTION, HASH);
+  while (ptr < end) {
+    const plain = findEither(ptr, end, PERCENT, PERCENT);
+    clean.raw(ptr, <i32>(plain - ptr));
+    ptr = plain;
+    if (ptr == end) break;
+    const decoded = end - ptr > 2 ? hexPair(ptr + 1) : -1;
+    const isDecoded = decoded >= 0 && isUnreserved(decoded);
+    clean.byte(isDecoded ? <u8>decoded : PERCENT);
+    ptr += isDecoded ? 3 : 1;
   }
-  return out;
+  const last = clean.length - 1;
+  if (last > 0 && load<u8>(clean.ptr + <usize>last) == Ascii.Slash) clean.length = last;
 }
 
-function hexPair(path: string, at: i32): i32 {
-  const high = hexDigit(path.charCodeAt(at));
-  const low = hexDigit(path.charCodeAt(at + 1));
+function hexPair(ptr: usize): i32 {
+  const high = hexDigit(load<u8>(ptr));
+  const low = hexDigit(load<u8>(ptr, 1));
   return high < 0 || low < 0 ? -1 : high * 16 + low;
 }
 
-function hexDigit(code: i32): i32 {
-  if (code >= 0x30 && code <= 0x39) return code - 0x30;
-  const lower = code | 0x20;
-  return lower >= 0x61 && lower <= 0x66 ? lower - 0x61 + 10 : -1;
-}
-
 function isUnreserved(code: i32): bool {
-  const lower = code | 0x20;
-  if (lower >= 0x61 && lower <= 0x7a) return true;
-  if (code >= 0x30 && code <= 0x39) return true;
+  const lower: u32 = code | 0x20;
+  if (lower - 0x61 < 26 || <u32>code - 0x30 < 10) return true;
   return code == 0x2d || code == 0x2e || code == 0x5f || code == 0x7e;
 }
 
 /**
  * Matches from the end backwards: literal characters must be equal, `*` and `{model}` take one
- * or more characters that are not "/". Returns the model ("" when the pattern names none), or
- * null. A wildcard is always bounded by a literal or a "/" on its left, so no backtracking.
+ * or more characters that are not "/". A wildcard is always bounded by a literal or a "/" on its
+ * left, so no backtracking.
  */
-function matchSuffix(pattern: string, path: string): string | null {
-  let p = pattern.length - 1;
-  let s = path.length - 1;
-  let model = "";
-  while (p >= 0) {
-    const code = pattern.charCodeAt(p);
-    const isModel = code == 0x7d;
-    if (!isModel && code != 0x2a) {
-      if (s < 0 || path.charCodeAt(s) != code) return null;
-      p--;
-      s--;
+function matchSuffix(pattern: Bytes): bool {
+  const first = pattern.ptr;
+  let p = first + <usize>pattern.length;
+  const begin = clean.ptr;
+  let s = begin + <usize>clean.length;
+  modelStart = 0;
+  modelEnd = 0;
+  while (p > first) {
+    const code = load<u8>(--p);
+    const isModel = code == Ascii.CloseBrace;
+    if (!isModel && code != STAR) {
+      if (s == begin || load<u8>(--s) != code) return false;
       continue;
     }
-    p = isModel ? pattern.lastIndexOf("{", p) - 1 : p - 1;
-    const stop = p >= 0 ? pattern.charCodeAt(p) : 0x2f;
+    while (isModel && load<u8>(p) != Ascii.OpenBrace && p > first) p--;
+    const stop = p > first ? load<u8>(p - 1) : Ascii.Slash;
     const end = s;
-    while (s >= 0 && path.charCodeAt(s) != stop && path.charCodeAt(s) != 0x2f) s--;
-    if (s == end) return null;
-    if (isModel) model = path.substring(s + 1, end + 1);
+    while (s > begin && load<u8>(s - 1) != stop && load<u8>(s - 1) != Ascii.Slash) s--;
+    if (s == end) return false;
+    if (isModel) {
+      modelStart = s;
+      modelEnd = end;
+    }
   }
-  return model;
+  return true;
 }

@@ -1,4 +1,4 @@
-import { sameBytes, Utf8 } from "../abi/memory";
+import { isText, OwnText, utf8 } from "../abi/text";
 import { ByteWriter } from "../scan/json-write";
 
 const MAX_DEPTH = 32;
@@ -94,7 +94,7 @@ class MapEntry {
  * Writes the wanted namespaces of a serialised envoy.config.core.v3.Metadata message
  * (map<string, google.protobuf.Struct> filter_metadata = 1) as a JSON object.
  */
-export function writeMetadata(ptr: usize, length: i32, wanted: Utf8[], out: ByteWriter): void {
+export function writeMetadata(ptr: usize, length: i32, wanted: OwnText[], out: ByteWriter): void {
   out.byte(0x7b);
   let first = true;
   const message = new WireReader(ptr, ptr + <usize>length);
@@ -111,9 +111,9 @@ export function writeMetadata(ptr: usize, length: i32, wanted: Utf8[], out: Byte
   out.byte(0x7d);
 }
 
-function isWanted(name: usize, length: i32, wanted: Utf8[]): bool {
+function isWanted(name: usize, length: i32, wanted: OwnText[]): bool {
   for (let i = 0; i < wanted.length; i++) {
-    if (sameBytes(name, length, wanted[i].ptr, wanted[i].length)) return true;
+    if (isText(name, length, wanted[i].text)) return true;
   }
   return false;
 }
@@ -139,15 +139,15 @@ function writeStruct(ptr: usize, length: i32, out: ByteWriter, depth: i32): void
 function writeValue(ptr: usize, length: i32, out: ByteWriter, depth: i32): void {
   const value = new WireReader(ptr, ptr + <usize>length);
   if (depth > MAX_DEPTH || !value.next()) {
-    out.ascii("null");
+    out.text(utf8("null"));
     return;
   }
   if (value.field == 2 && value.wire == 1) writeNumber(reinterpret<f64>(value.bits), out);
   else if (value.field == 3) out.jsonStringBytes(value.ptr, value.length);
-  else if (value.field == 4) out.ascii(value.bits != 0 ? "true" : "false");
+  else if (value.field == 4) out.text(value.bits != 0 ? utf8("true") : utf8("false"));
   else if (value.field == 5) writeStruct(value.ptr, value.length, out, depth);
   else if (value.field == 6) writeList(value.ptr, value.length, out, depth);
-  else out.ascii("null");
+  else out.text(utf8("null"));
 }
 
 function writeList(ptr: usize, length: i32, out: ByteWriter, depth: i32): void {
@@ -167,15 +167,15 @@ function writeNumber(value: f64, out: ByteWriter): void {
   const MAX_SAFE: f64 = 9007199254740991;
   const size = Math.abs(value);
   if (!(size <= MAX_SAFE)) {
-    out.ascii("null");
+    out.text(utf8("null"));
     return;
   }
   const whole = Math.floor(size);
   if (value < 0) out.byte(0x2d);
   out.int(<i64>whole);
   if (size == whole) return;
-  // Nine decimals, as money here has them; the leading 1 keeps their zeros and is cut off.
-  const decimals = 1_000_000_000 + <i64>((size - whole) * 1_000_000_000);
-  out.byte(0x2e);
-  out.ascii(decimals.toString().substring(1));
+  // Nine decimals, as money here has them; the "." takes the place of the leading 1.
+  const dot = out.length;
+  out.int(1_000_000_000 + <i64>((size - whole) * 1_000_000_000));
+  store<u8>(out.ptr + <usize>dot, 0x2e);
 }

@@ -1,17 +1,21 @@
 import { wholeNumber } from "../abi/whole-number";
 import { FieldPointers, FilterConfig, RequestField } from "../filter-config";
 import { JsonScanner, JsonSink } from "../scan/json-scanner";
-import { parseJson } from "../scan/json-tree";
+import { decodeString } from "../scan/json-text";
 import { ByteWriter } from "../scan/json-write";
+import { Bytes, writeBytes } from "../settlement/captured";
 
 const UNSET: i32 = i32.MAX_VALUE;
+/** So many are kept for requests to come. */
+const MOST_FREE = 64;
 
 /**
  * What the filter reads in a request body as it arrives. Offsets are those of the body's bytes, so
  * that the request can be rewritten in place. Of two same keys the last counts, as parsers do.
  */
 export class RequestScan extends JsonSink {
-  model: string = "";
+  /** Raw JSON of the model. */
+  model: Bytes = new Bytes(0, 0);
   hasModel: bool = false;
   modelStart: i32 = 0;
   modelEnd: i32 = 0;
@@ -21,6 +25,8 @@ export class RequestScan extends JsonSink {
   maxEnd: i32 = 0;
   choices: i64 = 1;
   hasPrompt: bool = false;
+  /** There is something for `writeBody` to write. */
+  hasBody: bool = false;
   /** Offset of the document's opening brace; -1: the body is not a JSON object. */
   rootStart: i32 = -1;
   rootEmpty: bool = false;
@@ -45,12 +51,48 @@ export class RequestScan extends JsonSink {
   private streamRank: i32 = UNSET;
   private maxRank: i32 = UNSET;
   private choicesRank: i32 = UNSET;
-  private bodyNames: string[] = [];
-  private bodyValues: ArrayBuffer[] = [];
+  /** What was read for each pointer that policies read; null: nothing. */
+  private body: StaticArray<Bytes | null>;
 
-  constructor(config: FilterConfig) {
+  /** One for a new request. */
+  static take(config: FilterConfig): RequestScan {
+    const free = config.freeScans;
+    return free.length > 0 ? free.pop() : new RequestScan(config);
+  }
+
+  /** Nobody needs it any more. */
+  giveBack(config: FilterConfig): void {
+    if (config.freeScans.length == MOST_FREE) return;
+    this.reset();
+    config.freeScans.push(this);
+  }
+
+  private reset(): void {
+    this.hasModel = false;
+    this.stream = false;
+    this.maxOutputTokens = -1;
+    this.choices = 1;
+    this.hasPrompt = false;
+    this.hasBody = false;
+    this.rootStart = -1;
+    this.optionsType = 0;
+    this.includeUsage = false;
+    this.usageStart = -1;
+    this.scannedBytes = 0;
+    this.firstByte = -1;
+    this.documents = 0;
+    this.modelRank = UNSET;
+    this.streamRank = UNSET;
+    this.maxRank = UNSET;
+    this.choicesRank = UNSET;
+    for (let i = 0; i < this.body.length; i++) this.body[i] = null;
+    this.scanner.reset();
+  }
+
+  private constructor(config: FilterConfig) {
     super();
     this.fields = config.request;
+    this.body = new StaticArray<Bytes | null>(config.request.pointers.length);
     this.scanner = new JsonScanner(config.request.set, this);
   }
 
@@ -69,12 +111,16 @@ export class RequestScan extends JsonSink {
 
   /** Writes llm.body: the raw values at the pointers that policies read. */
   writeBody(out: ByteWriter): void {
-    out.byte(0x7b);
-    for (let i = 0; i < this.bodyNames.length; i++) {
-      if (i > 0) out.byte(0x2c);
-      out.jsonString(this.bodyNames[i]);
+    const body = this.body;
+    let separator: u8 = 0x7b;
+    for (let i = 0; i < body.length; i++) {
+      const value = body[i];
+      if (value === null) continue;
+      out.byte(separator);
+      separator = 0x2c;
+      writeBytes(this.fields.pointers[i], out);
       out.byte(0x3a);
-      out.jsonValue(changetype<usize>(this.bodyValues[i]), this.bodyValues[i].byteLength);
+      out.jsonValue(value.ptr, value.length);
     }
     out.byte(0x7d);
   }
@@ -89,8 +135,11 @@ export class RequestScan extends JsonSink {
     return this.scanner.tooDeep || (this.hasModel && this.hasPrompt);
   }
 
-  get hasBody(): bool {
-    return this.bodyNames.length > 0;
+  /** The client asks for just this model. */
+  asksFor(model: string): bool {
+    const raw = this.model;
+    const asked = decodeString(raw.ptr + 1, raw.ptr + <usize>raw.length - 1);
+    return asked !== null && asked == model;
   }
 
   override onValue(id: i32, type: u8, ptr: usize, length: i32, start: i32, end: i32): void {
@@ -100,7 +149,7 @@ export class RequestScan extends JsonSink {
       if (type == 0x22 && rank <= this.modelRank) {
         this.modelRank = rank;
         this.hasModel = true;
-        this.model = unquote(ptr, length);
+        this.model.set(ptr, length);
         this.modelStart = start;
         this.modelEnd = end;
       }
@@ -130,7 +179,10 @@ export class RequestScan extends JsonSink {
       this.usageStart = start;
       this.usageEnd = end;
     } else if (field == RequestField.Body) {
-      this.keepBody(this.fields.pointers[id], ptr, length);
+      const known = this.body[id];
+      this.hasBody = true;
+      if (known === null) this.body[id] = new Bytes(ptr, length);
+      else known.set(ptr, length);
     }
   }
 
@@ -164,23 +216,4 @@ export class RequestScan extends JsonSink {
   override onDocument(valid: bool): void {
     this.documents += valid ? 1 : 2;
   }
-
-  private keepBody(pointer: string, ptr: usize, length: i32): void {
-    const copy = new ArrayBuffer(length);
-    memory.copy(changetype<usize>(copy), ptr, length);
-    const known = this.bodyNames.indexOf(pointer);
-    if (known >= 0) {
-      this.bodyValues[known] = copy;
-    } else {
-      this.bodyNames.push(pointer);
-      this.bodyValues.push(copy);
-    }
-  }
-}
-
-/** The content of a raw JSON string. */
-function unquote(ptr: usize, length: i32): string {
-  const node = parseJson(ptr, length);
-  // The scanner is more lenient than the parser.
-  return node === null ? String.UTF8.decodeUnsafe(ptr + 1, length - 2) : node.text;
 }

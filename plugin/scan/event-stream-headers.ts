@@ -1,5 +1,7 @@
-const EXCEPTION = ":exception-type";
-const ERROR = ":error-code";
+import { bytesOf, lengthOf, utf8 } from "../abi/text";
+
+const EXCEPTION = utf8(":exception-type");
+const ERROR = utf8(":error-code");
 
 /** What the next byte of a header block is. */
 const enum State {
@@ -93,14 +95,14 @@ export class EventStreamHeaders {
     this.state = length == 0 ? State.Lost : State.Name;
     this.left = length;
     this.nameLength = length;
-    this.couldBeException = length == EXCEPTION.length;
-    this.couldBeError = length == ERROR.length;
+    this.couldBeException = length == lengthOf(EXCEPTION);
+    this.couldBeError = length == lengthOf(ERROR);
   }
 
   private takeName(byte: u8): void {
     const at = this.nameLength - this.left;
-    if (this.couldBeException) this.couldBeException = EXCEPTION.charCodeAt(at) == byte;
-    if (this.couldBeError) this.couldBeError = ERROR.charCodeAt(at) == byte;
+    if (this.couldBeException) this.couldBeException = load<u8>(bytesOf(EXCEPTION) + at) == byte;
+    if (this.couldBeError) this.couldBeError = load<u8>(bytesOf(ERROR) + at) == byte;
     if (--this.left > 0) return;
     if (this.couldBeException || this.couldBeError) this.isException = true;
     this.state = State.Type;

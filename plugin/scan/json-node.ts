@@ -1,3 +1,4 @@
+import { equals, Text } from "../abi/text";
 import { Ascii } from "./ascii";
 
 const LONGEST_INT_DIGITS: i32 = 18;
@@ -25,28 +26,37 @@ export class JsonNode {
   }
 
   /** The member of an object with this key, the last where there are several. */
-  get(key: string): JsonNode | null {
+  get(key: Text): JsonNode | null {
     const keys = this.keys;
     for (let i = keys.length - 1; i >= 0; i--) {
-      if (keys[i] == key) return this.items[i];
+      if (equals(keys[i], key)) return this.items[i];
     }
     return null;
   }
 
   /** The string at `key`, or `fallback` where there is none. */
-  str(key: string, fallback: string): string {
+  str(key: Text, fallback: string): string {
     const node = this.get(key);
     return node != null && node.type == Ascii.Quote ? node.text : fallback;
   }
 
+  /** Is this a string that says so? */
+  is(text: Text): bool {
+    return this.type == Ascii.Quote && equals(this.text, text);
+  }
+
   /** The integer at `key`, of up to 18 digits, or `fallback` where there is none. */
-  int(key: string, fallback: i64): i64 {
+  int(key: Text, fallback: i64): i64 {
     const node = this.get(key);
-    if (node == null || node.type != Ascii.Zero) return fallback;
-    const text = node.text;
-    const isNegative = text.charCodeAt(0) == Ascii.Minus;
+    return node == null ? fallback : node.integer(fallback);
+  }
+
+  /** This as an integer of up to 18 digits, or `fallback` where it is none. */
+  integer(fallback: i64): i64 {
+    const text = this.text;
+    const isNegative = this.type == Ascii.Zero && text.charCodeAt(0) == Ascii.Minus;
     const from = isNegative ? 1 : 0;
-    if (text.length - from > LONGEST_INT_DIGITS) return fallback;
+    if (this.type != Ascii.Zero || text.length - from > LONGEST_INT_DIGITS) return fallback;
     let value: i64 = 0;
     for (let i = from; i < text.length; i++) {
       const digit = text.charCodeAt(i) - Ascii.Zero;
@@ -57,7 +67,7 @@ export class JsonNode {
   }
 
   /** The boolean at `key`, or `fallback` where there is none. */
-  bool(key: string, fallback: bool): bool {
+  bool(key: Text, fallback: bool): bool {
     const node = this.get(key);
     if (node == null) return fallback;
     if (node.type == Ascii.LowerT) return true;

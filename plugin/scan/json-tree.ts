@@ -1,3 +1,4 @@
+import { lengthOf, startsWith, Text, utf8 } from "../abi/text";
 import { Ascii, skipSpace } from "./ascii";
 import { typeOf } from "./json-grammar";
 import { JsonNode } from "./json-node";
@@ -67,11 +68,11 @@ class TreeReader {
       case Ascii.Zero:
         return this.number(node, byte);
       case Ascii.LowerT:
-        return this.literal("true");
+        return this.literal(utf8("true"));
       case Ascii.LowerF:
-        return this.literal("false");
+        return this.literal(utf8("false"));
       case Ascii.LowerN:
-        return this.literal("null");
+        return this.literal(utf8("null"));
       default:
         return false;
     }
@@ -136,11 +137,9 @@ class TreeReader {
     return numberComplete(state);
   }
 
-  private literal(text: string): bool {
-    for (let i = 0; i < text.length; i++) {
-      if (this.p == this.end || load<u8>(this.p) != text.charCodeAt(i)) return false;
-      this.p++;
-    }
-    return true;
+  private literal(text: Text): bool {
+    const isHere = startsWith(this.p, (this.end - this.p) as i32, text);
+    if (isHere) this.p += lengthOf(text);
+    return isHere;
   }
 }

@@ -1,3 +1,4 @@
+import { bytesOf, lengthOf, Text } from "../abi/text";
 import { Ascii, hexDigit } from "./ascii";
 import { findEither } from "./byte-search";
 import {
@@ -70,20 +71,37 @@ export class ByteWriter {
     this.capacity = 0;
   }
 
+  /** Takes `len` bytes out from `at` on; those after them move up. */
+  cut(at: i32, len: i32): void {
+    const to = this.ptr + at;
+    this.length -= len;
+    memory.copy(to, to + len, this.length - at);
+    if (this.length == 0) this.reset();
+  }
+
   byte(byte: u8): void {
     this.reserve(1);
     store<u8>(this.ptr + this.length++, byte);
   }
 
-  /** Writes a text of ASCII characters as it is. */
-  ascii(text: string): void {
-    const length = text.length;
-    this.reserve(length);
-    const to = this.ptr + this.length;
-    for (let i = 0; i < length; i++) {
-      store<u8>(to + i, load<u16>(changetype<usize>(text) + (i << 1)) as u8);
-    }
-    this.length += length;
+  /** Writes a text as it is. */
+  text(text: Text): void {
+    this.raw(bytesOf(text), lengthOf(text));
+  }
+
+  /** Writes a string as it is, in UTF-8. */
+  utf8(string: string): void {
+    const units = string.length;
+    this.reserve(units * 3);
+    const to = this.ptr + <usize>this.length;
+    this.length += <i32>String.UTF8.encodeUnsafe(changetype<usize>(string), units, to);
+  }
+
+  /** Writes a 32-bit number, lowest byte first. */
+  word(value: u32): void {
+    this.reserve(4);
+    store<u32>(this.ptr + <usize>this.length, value);
+    this.length += 4;
   }
 
   /** Writes `len` bytes at `ptr` as they are. */

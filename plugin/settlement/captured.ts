@@ -1,4 +1,8 @@
+import { ByteWriter } from "../scan/json-write";
+
 const MAX_FACT_BYTES = 512;
+/** Usage objects that are longer are not kept for the next exchange. */
+const MAX_SPARE_BYTES = 1024;
 /** Of each usage pointer the first two and the last two objects are kept. */
 const KEPT_FIRST = 2;
 const KEPT_PER_POINTER = 4;
@@ -8,10 +12,16 @@ export class Bytes {
   private buffer: ArrayBuffer;
   length: i32;
 
-  constructor(ptr: usize, length: i32) {
-    this.buffer = new ArrayBuffer(length);
+  /** spare: bytes that may be appended without a second allocation. */
+  constructor(ptr: usize, length: i32, spare: i32 = 0) {
+    this.buffer = new ArrayBuffer(length + spare);
     this.length = length;
     memory.copy(changetype<usize>(this.buffer), ptr, length);
+  }
+
+  static of(string: string): Bytes {
+    const bytes = String.UTF8.encode(string);
+    return new Bytes(changetype<usize>(bytes), bytes.byteLength);
   }
 
   set(ptr: usize, length: i32): void {
@@ -38,6 +48,11 @@ export class Bytes {
   }
 }
 
+/** Writes them as they are. */
+export function writeBytes(bytes: Bytes, out: ByteWriter): void {
+  out.raw(bytes.ptr, bytes.length);
+}
+
 /**
  * Raw usage objects in the order seen. Bounded: a stream may carry one in every chunk, and then
  * the first two (a start and its repetition) and the last two tell all.
@@ -46,6 +61,8 @@ export class CapturedUsage {
   values: Bytes[] = [];
   pointers: i32[] = [];
   private counts: StaticArray<u8>;
+  /** Of exchanges before this one. */
+  private spare: Bytes[] = [];
 
   constructor(pointerCount: i32) {
     this.counts = new StaticArray<u8>(pointerCount);
@@ -55,7 +72,7 @@ export class CapturedUsage {
     const count = <i32>this.counts[pointer];
     if (count < KEPT_PER_POINTER) {
       this.counts[pointer] = <u8>(count + 1);
-      this.values.push(new Bytes(ptr, length));
+      this.values.push(this.copyOf(ptr, length));
       this.pointers.push(pointer);
       return;
     }
@@ -70,6 +87,23 @@ export class CapturedUsage {
     this.pointers[this.pointers.length - 1] = pointer;
   }
 
+  private copyOf(ptr: usize, length: i32): Bytes {
+    if (this.spare.length == 0) return new Bytes(ptr, length);
+    const bytes = this.spare.pop();
+    bytes.set(ptr, length);
+    return bytes;
+  }
+
+  /** Forgets all. */
+  reset(): void {
+    for (let i = 0; i < this.values.length; i++) {
+      if (this.values[i].length <= MAX_SPARE_BYTES) this.spare.push(this.values[i]);
+    }
+    this.values.length = 0;
+    this.pointers.length = 0;
+    for (let i = 0; i < this.counts.length; i++) this.counts[i] = 0;
+  }
+
   /** Place of the `nth` object (from 0) of a pointer. */
   private indexOf(pointer: i32, nth: i32): i32 {
     let seen = 0;
@@ -82,12 +116,20 @@ export class CapturedUsage {
   }
 }
 
-/** The last scalar seen at each fact pointer. */
+/** The last scalar seen at each fact pointer; null or without bytes: none. */
 export class CapturedFacts {
   values: StaticArray<Bytes | null>;
 
   constructor(pointerCount: i32) {
     this.values = new StaticArray<Bytes | null>(pointerCount);
+  }
+
+  /** Forgets all. */
+  reset(): void {
+    for (let i = 0; i < this.values.length; i++) {
+      const value = this.values[i];
+      if (value !== null) value.length = 0;
+    }
   }
 
   keep(pointer: i32, ptr: usize, length: i32): void {

@@ -1,24 +1,37 @@
-import { defineMetric, incrementMetric, LogLevel, log, recordMetric } from "../abi/host";
+import { defineMetric, incrementMetric, LogLevel, log, logBytes, recordMetric } from "../abi/host";
+import { utf8 } from "../abi/text";
+import { Lease } from "../admission/lease";
 import { Configuration } from "../configuration";
 import { ByteWriter } from "../scan/json-write";
 import { ServiceClient } from "../service-client";
-import { Bytes } from "./captured";
 
 const FIRST_BACKOFF_MS: i64 = 200;
 const MOST_BACKOFF_MS: i64 = 5000;
 const MAX_BATCH_BYTES = 512 * 1024;
+const SIZE_BYTES = 4;
+/** What is over this expires by itself. */
+const MOST_RETURNS = 5000;
 
 const batch = new ByteWriter();
+const line = new ByteWriter();
 
 /**
  * Settlements on their way to the service: bounded, sent in batches from the root context, kept
  * until the service has acknowledged them. Sending one twice is harmless: its id makes it count
  * once.
+ *
+ *   records  {…},{…},{…},{…},      sizes  u32 u32 u32 u32, each with its comma
+ *            └ sent ─┘└ wait
  */
 export class SettlementQueue {
-  private waiting: Bytes[] = [];
-  private waitingBytes: i32 = 0;
-  private sent: Bytes[] = [];
+  private records: ByteWriter = new ByteWriter();
+  private sizes: ByteWriter = new ByteWriter();
+  /** How many of the first are in the batch under way, and their bytes. */
+  private sentCount: i32 = 0;
+  private sentBytes: i32 = 0;
+  /** Leases to give back; the first `sentReturns` are in the batch under way. */
+  private returns: Lease[] = [];
+  private sentReturns: i32 = 0;
   private token: u32 = 0;
   private backoffMs: i64 = 0;
   private notBeforeMs: i64 = 0;
@@ -32,51 +45,105 @@ export class SettlementQueue {
     private configuration: Configuration,
     private service: ServiceClient,
   ) {
-    this.lostMetric = defineMetric(0, "tollgate_settlements_lost");
-    this.waitingMetric = defineMetric(1, "tollgate_settlements_waiting");
+    this.lostMetric = defineMetric(0, utf8("tollgate_settlements_lost"));
+    this.waitingMetric = defineMetric(1, utf8("tollgate_settlements_waiting"));
   }
 
   /** Queues a record's JSON. When the bound is reached the oldest ones go, loudly. */
   push(json: ByteWriter): void {
-    this.waiting.push(new Bytes(json.ptr, json.length));
-    this.waitingBytes += json.length;
-    while (this.waitingBytes > this.configuration.queueBytes && this.waiting.length > 1) {
-      this.waitingBytes -= this.waiting.shift().length;
-      this.lost++;
-      incrementMetric(this.lostMetric, 1);
-      if (this.lost == 1 || this.lost % 1000 == 0) {
-        log(LogLevel.Error, `the settlement queue is full, ${this.lost} settlements lost so far`);
-      }
+    this.records.raw(json.ptr, json.length);
+    this.records.byte(0x2c);
+    this.sizes.word(json.length + 1);
+    while (this.records.length - this.sentBytes > this.configuration.queueBytes) {
+      if (this.count - this.sentCount == 1) break;
+      this.drop(this.sentCount, 1);
+      this.lose();
+      if (this.lost != 1 && this.lost % 1000 != 0) continue;
+      line.reset();
+      line.text(utf8("the settlement queue is full, "));
+      line.int(this.lost);
+      line.text(utf8(" settlements lost so far"));
+      logBytes(LogLevel.Error, line.ptr, line.length);
     }
   }
 
+  /** Tells the service that a lease admits no more. */
+  giveBack(lease: Lease): void {
+    if (this.returns.length < MOST_RETURNS) this.returns.push(lease);
+  }
+
+  /** A batch is under way. */
+  get isBusy(): bool {
+    return this.token != 0;
+  }
+
+  /** How many settlements the service has not acknowledged. */
+  private get count(): i32 {
+    return this.sizes.length / SIZE_BYTES;
+  }
+
   get isBatchFull(): bool {
-    return this.waiting.length >= this.configuration.batchRecords;
+    return this.count - this.sentCount >= this.configuration.batchRecords;
+  }
+
+  private sizeOf(index: i32): i32 {
+    return load<i32>(this.sizes.ptr + <usize>(index * SIZE_BYTES));
+  }
+
+  /** Forgets `count` settlements, beginning with number `first`, which is the first not sent. */
+  private drop(first: i32, count: i32): void {
+    let bytes = 0;
+    for (let i = 0; i < count; i++) bytes += this.sizeOf(first + i);
+    this.records.cut(first == 0 ? 0 : this.sentBytes, bytes);
+    this.sizes.cut(first * SIZE_BYTES, count * SIZE_BYTES);
+  }
+
+  private lose(): void {
+    this.lost++;
+    incrementMetric(this.lostMetric, 1);
   }
 
   /** Sends the next batch, unless one is under way or the last one failed just now. */
   flush(nowMs: i64): void {
-    recordMetric(this.waitingMetric, this.waiting.length);
-    if (this.token != 0 || this.waiting.length == 0 || nowMs < this.notBeforeMs) return;
+    const waiting = this.count - this.sentCount;
+    recordMetric(this.waitingMetric, waiting);
+    if (this.token != 0 || waiting + this.returns.length == 0 || nowMs < this.notBeforeMs) return;
     let count = 0;
     let bytes = 0;
-    const most = this.oneByOne ? 1 : this.configuration.batchRecords;
-    while (count < this.waiting.length && count < most) {
-      bytes += this.waiting[count].length;
-      if (count > 0 && bytes > MAX_BATCH_BYTES) break;
+    const most = min(waiting, this.oneByOne ? 1 : this.configuration.batchRecords);
+    while (count < most) {
+      const size = this.sizeOf(count);
+      if (count > 0 && bytes + size > MAX_BATCH_BYTES) break;
+      bytes += size;
       count++;
     }
-    this.sent = this.waiting.splice(0, count);
     batch.reset();
-    batch.ascii('{"records":[');
-    for (let i = 0; i < this.sent.length; i++) {
-      if (i > 0) batch.byte(0x2c);
-      batch.raw(this.sent[i].ptr, this.sent[i].length);
-      this.waitingBytes -= this.sent[i].length;
-    }
-    batch.ascii("]}");
+    batch.text(utf8('{"records":['));
+    batch.raw(this.records.ptr, bytes - 1);
+    batch.byte(0x5d);
+    // Only where no settlement is left behind: what is not in the batch would be in flight, too.
+    const withReturns = count == waiting && (count == 0 || !this.oneByOne);
+    this.sentReturns = withReturns ? this.returns.length : 0;
+    if (this.sentReturns > 0) this.writeReturns();
+    batch.byte(0x7d);
+    this.sentCount = count;
+    this.sentBytes = bytes;
     this.token = this.service.settle(batch.ptr, batch.length);
     if (this.token == 0) this.failed(nowMs);
+  }
+
+  private writeReturns(): void {
+    batch.text(utf8(',"leases":['));
+    for (let i = 0; i < this.sentReturns; i++) {
+      const lease = this.returns[i];
+      if (i > 0) batch.byte(0x2c);
+      batch.text(utf8('{"id":'));
+      batch.jsonString(lease.terms.id);
+      batch.text(utf8(',"inFlight":'));
+      batch.int(lease.open);
+      batch.byte(0x7d);
+    }
+    batch.byte(0x5d);
   }
 
   /** Is this the answer to the batch under way? */
@@ -90,16 +157,18 @@ export class SettlementQueue {
    */
   answered(status: i32, nowMs: i64): void {
     this.token = 0;
-    if (status == 200) {
-      this.sent = [];
-      this.backoffMs = 0;
-      this.flush(nowMs);
-    } else if (status == 400 && this.sent.length == 1) {
-      this.lost++;
-      incrementMetric(this.lostMetric, 1);
-      log(LogLevel.Error, "the service refused a settlement as malformed");
-      this.sent = [];
-      this.oneByOne = false;
+    const isSingle = this.sentCount == 0 || (this.sentCount == 1 && this.sentReturns == 0);
+    const isRefused = status == 400 && isSingle;
+    if (status == 200 || isRefused) {
+      if (isRefused || this.sentCount == 0) this.oneByOne = false;
+      if (isRefused && this.sentCount == 1) this.lose();
+      this.drop(0, this.sentCount);
+      this.dropReturns();
+      this.sentCount = 0;
+      this.sentBytes = 0;
+      if (isRefused) {
+        log(LogLevel.Error, utf8("the service refused a settlement as malformed"));
+      } else this.backoffMs = 0;
       this.flush(nowMs);
     } else {
       this.oneByOne = status == 400;
@@ -108,13 +177,20 @@ export class SettlementQueue {
     }
   }
 
+  private dropReturns(): void {
+    const sent = this.sentReturns;
+    const left = this.returns.length - sent;
+    for (let i = 0; i < left; i++) this.returns[i] = this.returns[i + sent];
+    this.returns.length = left;
+    this.sentReturns = 0;
+  }
+
   private failed(nowMs: i64): void {
     this.token = 0;
-    for (let i = 0; i < this.sent.length; i++) this.waitingBytes += this.sent[i].length;
-    this.waiting = this.sent.concat(this.waiting);
-    this.sent = [];
-    this.backoffMs = this.backoffMs == 0 ? FIRST_BACKOFF_MS : this.backoffMs * 2;
-    if (this.backoffMs > MOST_BACKOFF_MS) this.backoffMs = MOST_BACKOFF_MS;
+    this.sentCount = 0;
+    this.sentBytes = 0;
+    this.sentReturns = 0;
+    this.backoffMs = min(max(this.backoffMs * 2, FIRST_BACKOFF_MS), MOST_BACKOFF_MS);
     this.notBeforeMs = nowMs + this.backoffMs;
   }
 

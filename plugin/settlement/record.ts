@@ -1,113 +1,126 @@
+import { Text, utf8 } from "../abi/text";
+import { RequestFacts } from "../admission/request-facts";
 import { FilterConfig } from "../filter-config";
 import { ByteWriter } from "../scan/json-write";
-import { Bytes } from "./captured";
+import { Bytes, writeBytes } from "./captured";
 import { framingName, ResponseCapture } from "./response-capture";
 
-/** What the stream knows of itself when it is over. */
+/** What the stream knows of itself when it is over. Of all streams: filled in, then written. */
 export class Ending {
-  id: string = "";
+  id: ByteWriter = new ByteWriter();
   reservation: string = "";
-  requestId: string = "";
+  /** The lease that it was admitted under, or "". */
+  lease: string = "";
+  requestId: Bytes = new Bytes(0, 0);
   timeMs: i64 = 0;
   durationMs: i64 = 0;
   modelSent: string = "";
   forwarded: bool = false;
   status: i32 = 0;
-  outcome: string = "ok";
-  details: string = "";
+  outcome: Text = 0;
+  /** UTF-8. */
+  detailsPtr: usize = 0;
+  detailsLength: i32 = 0;
+  facts: RequestFacts = new RequestFacts();
+  responseHeaders: Bytes | null = null;
 }
+
+const TRUE = utf8("true");
+const FALSE = utf8("false");
 
 /** Writes one SettlementRecord of the contract. capture null: no response began. */
 export function writeRecord(
   ending: Ending,
-  attributes: Bytes,
-  llm: Bytes,
   capture: ResponseCapture | null,
-  config: FilterConfig,
-  responseHeaders: Bytes | null,
+  config: FilterConfig | null,
   out: ByteWriter,
 ): void {
   out.reset();
-  out.ascii('{"id":');
-  out.jsonString(ending.id);
-  out.ascii(',"reservation":');
-  if (ending.reservation == "") out.ascii("null");
+  out.text(utf8('{"id":'));
+  out.raw(ending.id.ptr, ending.id.length);
+  out.text(utf8(',"reservation":'));
+  if (ending.reservation == "") out.text(utf8("null"));
   else out.jsonString(ending.reservation);
-  if (ending.requestId != "") {
-    out.ascii(',"requestId":');
-    out.jsonString(ending.requestId);
+  if (ending.lease != "") {
+    out.text(utf8(',"lease":'));
+    out.jsonString(ending.lease);
   }
-  out.ascii(',"timeMs":');
+  if (ending.requestId.length > 0) {
+    out.text(utf8(',"requestId":'));
+    out.jsonStringBytes(ending.requestId.ptr, ending.requestId.length);
+  }
+  out.text(utf8(',"timeMs":'));
   out.int(ending.timeMs);
-  out.ascii(',"durationMs":');
+  out.text(utf8(',"durationMs":'));
   out.int(ending.durationMs);
-  out.ascii(',"attributes":');
-  out.raw(attributes.ptr, attributes.length);
-  out.ascii(',"llm":');
-  out.raw(llm.ptr, llm.length);
+  ending.facts.write(out);
   if (ending.modelSent != "") {
-    out.ascii(',"modelSent":');
+    out.text(utf8(',"modelSent":'));
     out.jsonString(ending.modelSent);
   }
-  out.ascii(ending.forwarded ? ',"forwarded":true' : ',"forwarded":false');
-  if (ending.details != "") {
-    out.ascii(',"details":');
-    out.jsonString(ending.details);
+  out.text(utf8(',"forwarded":'));
+  out.text(ending.forwarded ? TRUE : FALSE);
+  if (ending.detailsLength > 0) {
+    out.text(utf8(',"details":'));
+    out.jsonStringBytes(ending.detailsPtr, ending.detailsLength);
   }
-  out.ascii(',"status":');
+  out.text(utf8(',"status":'));
   out.int(ending.status);
-  out.ascii(',"outcome":"');
-  out.ascii(ending.outcome);
-  out.byte(0x22);
-  if (responseHeaders !== null) {
-    out.ascii(',"responseHeaders":');
-    out.raw(responseHeaders.ptr, responseHeaders.length);
-  }
-  if (capture === null) out.ascii(',"framing":"none","usage":[],"outputBytes":0');
-  else writeCapture(capture, config, out);
+  out.text(utf8(',"outcome":"'));
+  out.text(ending.outcome);
+  const headers = ending.responseHeaders;
+  if (headers !== null) {
+    out.text(utf8('","responseHeaders":'));
+    out.raw(headers.ptr, headers.length);
+  } else out.byte(0x22);
+  if (capture !== null && config !== null) writeCapture(capture, config, out);
+  else out.text(utf8(',"framing":"none","usage":[],"outputBytes":0'));
   out.byte(0x7d);
 }
 
 function writeCapture(capture: ResponseCapture, config: FilterConfig, out: ByteWriter): void {
-  out.ascii(',"framing":"');
-  out.ascii(framingName(capture.framing));
-  out.ascii('","usage":[');
+  out.text(utf8(',"framing":"'));
+  out.text(framingName(capture.framing));
+  out.text(utf8('","usage":['));
   const usage = capture.usage;
   for (let i = 0; i < usage.values.length; i++) {
     if (i > 0) out.byte(0x2c);
     out.jsonValue(usage.values[i].ptr, usage.values[i].length);
   }
-  out.ascii('],"usagePointers":[');
+  out.text(utf8('],"usagePointers":['));
   for (let i = 0; i < usage.pointers.length; i++) {
     if (i > 0) out.byte(0x2c);
-    out.jsonString(config.usagePointers[usage.pointers[i]]);
+    writeBytes(config.usagePointers[usage.pointers[i]], out);
   }
-  out.ascii('],"facts":{');
+  out.text(utf8('],"facts":{'));
   let first = true;
   for (let i = 0; i < config.factPointers.length; i++) {
     const fact = capture.facts.values[i];
-    if (fact === null) continue;
-    if (!first) out.byte(0x2c);
-    first = false;
-    out.jsonString(config.factPointers[i]);
-    out.byte(0x3a);
+    if (fact === null || fact.length == 0) continue;
+    first = writeKey(config.factPointers[i], first, out);
     out.jsonValue(fact.ptr, fact.length);
   }
-  out.ascii('},"text":{');
+  out.text(utf8('},"text":{'));
   first = true;
   for (let i = 0; i < config.textPointers.length; i++) {
     if (capture.textBytes[i] == 0) continue;
-    if (!first) out.byte(0x2c);
-    first = false;
-    out.jsonString(config.textPointers[i]);
-    out.byte(0x3a);
+    first = writeKey(config.textPointers[i], first, out);
     out.int(capture.textBytes[i]);
   }
-  out.ascii('},"outputBytes":');
+  out.text(utf8('},"outputBytes":'));
   out.int(capture.outputBytes);
-  out.ascii(',"responseBytes":');
+  out.text(utf8(',"responseBytes":'));
   out.int(capture.responseBytes);
-  out.ascii(',"events":');
+  out.text(utf8(',"events":'));
   out.int(capture.events);
-  out.ascii(capture.done ? ',"done":true' : ',"done":false');
+  out.text(utf8(',"done":'));
+  out.text(capture.done ? TRUE : FALSE);
+}
+
+/** Returns false: what follows is not the first. */
+function writeKey(key: Bytes, first: bool, out: ByteWriter): bool {
+  if (!first) out.byte(0x2c);
+  writeBytes(key, out);
+  out.byte(0x3a);
+  return false;
 }

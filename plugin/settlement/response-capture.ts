@@ -1,11 +1,14 @@
+import { Text, utf8 } from "../abi/text";
 import { FieldPointers, FilterConfig, ResponseField } from "../filter-config";
 import { EventStreamScanner, EventStreamSink } from "../scan/event-stream-scanner";
 import { GzipInflater, InflateSink } from "../scan/gzip-inflater";
 import { JsonScanner, JsonSink } from "../scan/json-scanner";
 import { SseScanner, SseSink } from "../scan/sse-scanner";
 import { CapturedFacts, CapturedUsage } from "./captured";
-import { UsageChunkRemover } from "./usage-chunk-remover";
+import { ClientEvents } from "./client-events";
 
+/** So many are kept for responses to come. */
+const MOST_FREE = 64;
 const BYTE_ORDER_MARK = memory.data<u8>([0xef, 0xbb, 0xbf]);
 
 /** How a response body is read; the names that settlements carry are in `framingName`. */
@@ -19,12 +22,19 @@ export const enum Framing {
 }
 
 /** The contract's word for a framing. */
-export function framingName(framing: Framing): string {
-  if (framing == Framing.Json) return "json";
-  if (framing == Framing.Sse) return "sse";
-  if (framing == Framing.EventStream) return "eventstream";
-  if (framing == Framing.Opaque) return "opaque";
-  return "none";
+export function framingName(framing: Framing): Text {
+  if (framing == Framing.Json) return utf8("json");
+  if (framing == Framing.Sse) return utf8("sse");
+  if (framing == Framing.EventStream) return utf8("eventstream");
+  if (framing == Framing.Opaque) return utf8("opaque");
+  return utf8("none");
+}
+
+/** How a body is encoded; zlib and gzip are told apart by what comes. */
+export const enum Encoding {
+  None = 0,
+  Zip = 1,
+  Other = 2,
 }
 
 /** What is captured of one response as it passes: usage, facts, counts of text. */
@@ -39,7 +49,8 @@ export class ResponseCapture extends JsonSink {
   done: bool = false;
   /** A document or event was begun and not ended. */
   unfinished: bool = false;
-  remover: UsageChunkRemover | null = null;
+  /** null: all goes to the client as it comes. */
+  client: ClientEvents | null = null;
 
   private fields: FieldPointers;
   private json!: JsonScanner;
@@ -54,7 +65,43 @@ export class ResponseCapture extends JsonSink {
   /** Bytes of a byte order mark that came before the framing was known. */
   private markBytes: i32 = 0;
 
-  constructor(config: FilterConfig) {
+  /** One for a new response. */
+  static take(config: FilterConfig): ResponseCapture {
+    const free = config.freeCaptures;
+    return free.length > 0 ? free.pop() : new ResponseCapture(config);
+  }
+
+  /** Nobody needs it any more. */
+  giveBack(config: FilterConfig): void {
+    if (config.freeCaptures.length == MOST_FREE) return;
+    this.reset();
+    config.freeCaptures.push(this);
+  }
+
+  private reset(): void {
+    this.framing = Framing.None;
+    this.usage.reset();
+    this.facts.reset();
+    for (let i = 0; i < this.textBytes.length; i++) this.textBytes[i] = 0;
+    this.outputBytes = 0;
+    this.responseBytes = 0;
+    this.events = 0;
+    this.done = false;
+    this.unfinished = false;
+    this.client = null;
+    this.inflater = null;
+    this.choicesEmpty = false;
+    this.choicesFull = false;
+    this.usageSeen = false;
+    this.markBytes = 0;
+    this.json.reset();
+    const sse = this.sse;
+    if (sse !== null) sse.reset();
+    const eventStream = this.eventStream;
+    if (eventStream !== null) eventStream.reset();
+  }
+
+  private constructor(config: FilterConfig) {
     super();
     this.fields = config.response;
     this.usage = new CapturedUsage(config.usagePointers.length);
@@ -64,16 +111,17 @@ export class ResponseCapture extends JsonSink {
   }
 
   /** Prepares for a body with these headers. */
-  begin(contentType: string, contentEncoding: string): void {
-    if (contentEncoding == "gzip" || contentEncoding == "x-gzip" || contentEncoding == "deflate") {
-      this.inflater = new GzipInflater(new InflatedBytes(this));
-    } else if (contentEncoding != "" && contentEncoding != "identity") {
+  begin(isEventStream: bool, encoding: Encoding): void {
+    if (encoding == Encoding.Other) {
       this.framing = Framing.Opaque;
       return;
     }
-    if (contentType.startsWith("application/vnd.amazon.eventstream")) {
+    if (encoding == Encoding.Zip) this.inflater = new GzipInflater(new InflatedBytes(this));
+    if (isEventStream) {
       this.framing = Framing.EventStream;
-      this.eventStream = new EventStreamScanner(this.json, new FrameEvents(this));
+      if (this.eventStream === null) {
+        this.eventStream = new EventStreamScanner(this.json, new FrameEvents(this));
+      }
     } else {
       this.framing = Framing.Undecided;
     }
@@ -90,8 +138,8 @@ export class ResponseCapture extends JsonSink {
   /** Reads the next bytes of the body, which are not compressed or no longer so. */
   read(ptr: usize, length: i32): void {
     if (this.framing == Framing.Undecided) this.decide(ptr, length);
-    const remover = this.remover;
-    if (remover !== null) remover.beginSlice(ptr, length);
+    const client = this.client;
+    if (client !== null) client.beginSlice(ptr, length);
     if (this.framing == Framing.Json) {
       this.json.push(ptr, length);
     } else if (this.framing == Framing.Sse) {
@@ -100,7 +148,13 @@ export class ResponseCapture extends JsonSink {
       (<EventStreamScanner>this.eventStream).push(ptr, length);
     }
     const isOther = this.framing != Framing.Sse && this.framing != Framing.Undecided;
-    if (remover !== null) remover.endSlice(isOther || this.choicesFull);
+    if (client !== null) client.endSlice(isOther, this.choicesFull);
+  }
+
+  /** The client was told that the stream is over before it was. */
+  get isCut(): bool {
+    const client = this.client;
+    return client !== null && client.isCut;
   }
 
   /** The body is over, however it ended: what was complete counts. */
@@ -129,7 +183,8 @@ export class ResponseCapture extends JsonSink {
         this.framing = Framing.Json;
       } else if (byte == 0x64 || byte == 0x65 || byte == 0x3a || byte == 0x69 || byte == 0x72) {
         this.framing = Framing.Sse;
-        const sse = new SseScanner(this.json, new SseEvents(this));
+        const known = this.sse;
+        const sse = known === null ? new SseScanner(this.json, new SseEvents(this)) : known;
         this.sse = sse;
         // The part of a byte order mark that came in earlier pieces.
         sse.push(BYTE_ORDER_MARK, min(this.markBytes, 3));
@@ -145,9 +200,9 @@ export class ResponseCapture extends JsonSink {
   endSseEvent(end: i32): void {
     this.events++;
     this.unfinished = false;
-    const remover = this.remover;
-    if (remover !== null)
-      remover.endEvent(end, this.choicesEmpty && !this.choicesFull && this.usageSeen);
+    const client = this.client;
+    const isUsageChunk = this.choicesEmpty && !this.choicesFull && this.usageSeen;
+    if (client !== null) client.endEvent(end, isUsageChunk, this.outputBytes);
     this.choicesEmpty = false;
     this.choicesFull = false;
     this.usageSeen = false;
@@ -210,8 +265,8 @@ class SseEvents extends SseSink {
   }
 
   override onTrailingLf(): void {
-    const remover = this.capture.remover;
-    if (remover !== null) remover.trailingLf();
+    const client = this.capture.client;
+    if (client !== null) client.trailingLf();
   }
 
   override onDone(): void {

@@ -86,6 +86,8 @@ export class Host implements HostServices, Context {
   /** Cluster without any healthy endpoint: calls answer InternalFailure at once. */
   hasEndpoints = true;
   tickPeriodMs = 0;
+  /** The root context has ended: at once, or when the module said so by proxy_done. */
+  isDone = false;
   private readonly options: HostOptions;
   private readonly vm: Vm;
   private readonly properties: PropertyTree;
@@ -227,6 +229,7 @@ export class Host implements HostServices, Context {
   /** Ends the root context; false when the module asks to wait for its own proxy_done. */
   stop(): boolean {
     if (this.vm.call(this, "proxy_on_done", []) === 0) return false;
+    this.isDone = true;
     this.vm.call(this, "proxy_on_delete", []);
     return true;
   }
@@ -286,6 +289,7 @@ export class Host implements HostServices, Context {
 
   done(contextId: number): number {
     if (contextId !== ROOT_ID) return WasmResult.NotFound;
+    this.isDone = true;
     this.vm.defer(() => this.vm.call(this, "proxy_on_delete", []));
     return WasmResult.Ok;
   }

@@ -1,5 +1,7 @@
 /** Bodies that no honest client or provider sends: no trap, no hang, nothing let go unasked. */
 import { describe, expect, test } from "vitest";
+import { mutate } from "../fuzz/mutate.ts";
+import { createRandom } from "../fuzz/random.ts";
 import {
   admit,
   CHAT,
@@ -126,6 +128,39 @@ test("a header with quotes, controls and invalid bytes is sent as JSON that can 
   const { attributes } = admit(host);
   expect(attributes["request.headers"]).toMatchObject({ "x-odd": value, 'x-"': "1" });
   expect(attributes["request.path"]).toBe(`${CHAT_PATH}?q="\\`);
+});
+
+test("2,000 damaged answers with leases and cuts: nobody hangs, and no lease lasts for ever", () => {
+  const random = createRandom(11);
+  const lease = { id: "l", parts: 3, validMs: 500, maxInputBytes: 900, maxOutputTokens: 20 };
+  const closing = "data: [DONE]\n\n";
+  const answer = { verdict: "allow", reservation: "r", requestHeaders: {}, responseHeaders: {} };
+  const one = { ...answer, lease, cut: { afterOutputBytes: 5, closing }, maxOutputTokens: 9 };
+  const single = Buffer.from(JSON.stringify(one));
+  const batch = Buffer.from(JSON.stringify({ answers: [one, answer, one] }));
+  const host = startTollgate({ filterConfig: { failureMode: "deny" } });
+  for (let round = 0; round < 400; round++) {
+    const streams = [0, 1, 2, 3, 4].map((i) => request(host, { ...CHAT, model: `m${i}` }));
+    for (
+      let [call] = host.pendingCalls("/v1/admit");
+      call;
+      [call] = host.pendingCalls("/v1/admit")
+    ) {
+      const isBatch = "requests" in call.json();
+      call.respond(200, {}, mutate(random, isBatch ? batch : single));
+    }
+    for (const { upstream, client } of streams) {
+      expect([upstream.isEnded, client.status !== undefined]).toContain(true);
+    }
+    for (const stream of streams) if (stream.upstream.isEnded) respondSse(stream, ["data: {}\n\n"]);
+    host.advance(100);
+    for (const call of host.pendingCalls("/v1/settle")) call.respond(200, {}, "{}");
+    for (const call of host.pendingCalls("/v1/filter-config")) call.respond(304);
+  }
+  host.advance(60_000);
+  for (let i = 0; i < 5; i++) {
+    expect(request(host, { ...CHAT, model: `m${i}` }).upstream.isEnded).toBe(false);
+  }
 });
 
 function randomBytes(seed: number): () => number {

@@ -15,6 +15,8 @@ const DENY = {
   verdict: "deny",
   deny: { status: 429, headers: { "retry-after": "1" }, body: "{}" },
 };
+const LEASE = { id: "lease", parts: 500, validMs: 60_000, maxInputBytes: 500 };
+const LEASED_BODY = JSON.stringify({ ...CHAT, model: "leased" });
 const PLAIN_BODY = JSON.stringify(CHAT);
 const STREAM_BODY = JSON.stringify({ ...CHAT, stream: true });
 
@@ -36,6 +38,14 @@ const WAYS: Record<string, (host: Host) => void> = {
     stream.disconnect();
   },
   "cut by the upstream": (host) => allowed(host, PLAIN_BODY).resetUpstream(),
+  "admitted under a lease": (host) => {
+    const stream = request(host, LEASED_BODY);
+    // Of the first request, and the renewals after it.
+    for (const call of host.pendingCalls("/v1/admit")) {
+      call.respond(200, {}, { ...ALLOW, lease: { ...LEASE, maxOutputTokens: null } });
+    }
+    respondJson(stream, CHAT_ANSWER);
+  },
   "given up while asking": (host) => {
     const stream = request(host, PLAIN_BODY);
     const call = host.pendingCall("/v1/admit");
@@ -73,6 +83,24 @@ test(`memory stays the same over ${REQUESTS} requests`, { timeout: 120_000 }, ()
   run(host, ways, REQUESTS);
   expect(host.memoryBytes).toBe(before);
   expect(host.contextCount).toBe(1);
+});
+
+test(`memory stays the same over ${REQUESTS} requests under leases`, { timeout: 120_000 }, () => {
+  const host = startTollgate();
+  const leased = WAYS["admitted under a lease"] as (host: Host) => void;
+  run(host, [leased], WARM_UP);
+  const before = host.memoryBytes;
+  let asked = 0;
+  for (let turn = 0; turn < REQUESTS; turn += 100) {
+    run(host, [leased], 99);
+    asked += host.calls.filter(({ path }) => path === "/v1/admit").length;
+    run(host, [leased], 1);
+    serve(host);
+  }
+  expect(host.memoryBytes).toBe(before);
+  // One renewal for each lease, of whose 500 parts it leaves a quarter, less one.
+  const renewals = (requests: number) => Math.floor((requests - 1) / 376);
+  expect(asked).toBe(renewals(WARM_UP + REQUESTS) - renewals(WARM_UP));
 });
 
 test.each(Object.entries(WAYS))("5,000 requests that are %s leave nothing behind", (_name, way) => {

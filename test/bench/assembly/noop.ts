@@ -2,7 +2,6 @@
  * A filter with the callbacks of the real one, and nothing in them: what being called costs. The
  * contexts are not even kept. Only for the bench.
  */
-import "../../../plugin/abi/abort";
 
 export function malloc(size: usize): usize {
   return __alloc(size);

@@ -1,6 +1,7 @@
 /** The filter, with one more way to fail: a request with the header x-trap traps. Test only. */
 import { HeaderMap, handedPtr, header } from "../../../plugin/abi/host";
-import { release, Utf8 } from "../../../plugin/abi/memory";
+import { release } from "../../../plugin/abi/memory";
+import { utf8 } from "../../../plugin/abi/text";
 import * as filter from "../../../plugin/index";
 
 export {
@@ -8,7 +9,7 @@ export {
   proxy_abi_version_0_2_1,
   proxy_on_configure,
   proxy_on_context_create,
-  proxy_on_delete,
+  proxy_on_done,
   proxy_on_http_call_response,
   proxy_on_log,
   proxy_on_request_body,
@@ -20,7 +21,7 @@ export {
   proxy_on_vm_start,
 } from "../../../plugin/index";
 
-const TRAP = new Utf8("x-trap");
+const TRAP = utf8("x-trap");
 
 export function proxy_on_request_headers(context: u32, count: i32, endOfStream: u32): i32 {
   if (header(HeaderMap.Request, TRAP)) {

@@ -16,7 +16,7 @@ type Exports = { readonly memory: WebAssembly.Memory } & Record<
 >;
 interface Config {
   targets: { release: Record<string, unknown> };
-  options: { runtime: string; enable: string[] };
+  options: { runtime: string; enable: string[]; transform: string[] };
 }
 
 const ENTRY = "test/unit/scan/assembly/entry.ts";
@@ -30,8 +30,13 @@ function releaseFlags(): string[] {
   const flags = Object.entries(release).map(([name, value]) =>
     value === true ? `--${name}` : `--${name}=${value}`,
   );
-  const { runtime, enable } = config.options;
-  return [...flags, `--runtime=${runtime}`, ...enable.map((feature) => `--enable=${feature}`)];
+  const { runtime, enable, transform } = config.options;
+  return [
+    ...flags,
+    `--runtime=${runtime}`,
+    ...enable.map((feature) => `--enable=${feature}`),
+    ...transform.map((path) => `--transform=${path}`),
+  ];
 }
 
 async function compile(): Promise<Uint8Array<ArrayBuffer>> {

@@ -1,3 +1,4 @@
+import { utf8 } from "../../../../plugin/abi/text";
 import { EventStreamScanner, EventStreamSink } from "../../../../plugin/scan/event-stream-scanner";
 import { JsonScanner, JsonSink } from "../../../../plugin/scan/json-scanner";
 import { JsonNode, parseJson } from "../../../../plugin/scan/json-tree";
@@ -138,25 +139,25 @@ export function treeFree(): void {
 }
 
 function writeNode(node: JsonNode): void {
-  writer.ascii('{"type":');
+  writer.text(utf8('{"type":'));
   writer.jsonString(String.fromCharCode(node.type));
-  writer.ascii(',"text":');
+  writer.text(utf8(',"text":'));
   writer.jsonString(node.text);
-  writer.ascii(',"start":');
+  writer.text(utf8(',"start":'));
   writer.int(node.start);
-  writer.ascii(',"end":');
+  writer.text(utf8(',"end":'));
   writer.int(node.end);
-  writer.ascii(',"keys":[');
+  writer.text(utf8(',"keys":['));
   for (let i = 0; i < node.keys.length; i++) {
-    if (i > 0) writer.ascii(",");
+    if (i > 0) writer.text(utf8(","));
     writer.jsonString(node.keys[i]);
   }
-  writer.ascii('],"items":[');
+  writer.text(utf8('],"items":['));
   for (let i = 0; i < node.items.length; i++) {
-    if (i > 0) writer.ascii(",");
+    if (i > 0) writer.text(utf8(","));
     writeNode(node.items[i]);
   }
-  writer.ascii("]}");
+  writer.text(utf8("]}"));
 }
 
 /** Writes what the parsed object has at the keys s, i and b. */
@@ -164,10 +165,10 @@ export function treeFields(): void {
   const node = tree!;
   writer.reset();
   writer.byte(0x5b);
-  writer.jsonString(node.str("s", "none"));
+  writer.jsonString(node.str(utf8("s"), "none"));
   writer.byte(0x2c);
-  writer.int(node.int("i", -1));
-  writer.ascii(node.bool("b", false) ? ",true]" : ",false]");
+  writer.int(node.int(utf8("i"), -1));
+  writer.text(node.bool(utf8("b"), false) ? utf8(",true]") : utf8(",false]"));
 }
 
 export function writeReset(): void {
