@@ -17,6 +17,7 @@ help: ## List the targets and the variables of `make up`
 	@echo "Variables of make up:"
 	@echo "  UPSTREAM=https://api.openai.com   the LLM API (default: a built-in simulator)"
 	@echo "  POLICIES=folder                   policies (default: policies/examples/kuadrant-tiers)"
+	@echo "  PRICES=folder                     PriceTables (default: policies/prices; docs/prices.md)"
 	@echo "  STORE=embedded:./data             memory:  embedded:PATH  redis://HOST:PORT  rediss://"
 	@echo "                                    redis-sentinel://H:P,H:P/NAME  redis-cluster://H:P,H:P"
 	@echo "  PROXY_PORT=10000  API_PORT=8080  ENVOY_ADMIN_PORT=9901"

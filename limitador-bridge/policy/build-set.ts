@@ -4,9 +4,11 @@ import { BudgetIndex } from "../budget/budget-index.ts";
 import { activationOf } from "../cel/attributes.ts";
 import type { CompiledExpression } from "../cel/expression.ts";
 import { noReads, type Reads } from "../cel/references.ts";
+import type { ApiRoute } from "../contract/filter.ts";
 import { counterValue } from "./counter-key.ts";
 import { effectiveLimits } from "./effective-limits.ts";
 import { filterNeeds } from "./filter-needs.ts";
+import { apiRouteKind } from "./kinds/api-route.ts";
 import { DEFAULT_IDENTITY, type Identity, identityKind } from "./kinds/identity.ts";
 import { type LlmBudget, llmBudgetKind } from "./kinds/llm-budget.ts";
 import { type TokenRateLimitPolicy, tokenRateLimitPolicyKind } from "./kinds/token-rate-limit.ts";
@@ -53,8 +55,8 @@ function readsOf(policies: readonly TokenRateLimitPolicy[], identity: Identity):
   );
 }
 
-function headerReads(headers: readonly string[]): Reads {
-  return { ...noReads(), headers: new Set(headers) };
+function budgetReads({ headers, bodyPointers }: BudgetIndex): Reads {
+  return { ...noReads(), headers: new Set(headers), bodyPointers: new Set(bodyPointers) };
 }
 
 /** Unknown is null, be it missing, null, empty or of no use as a name. */
@@ -94,6 +96,7 @@ export class CompiledPolicySet implements PolicySet {
   readonly failureMode: "allow" | "deny";
   readonly needs: PolicySet["needs"];
   readonly totalTokensPointers: string[];
+  readonly apiRoutes: readonly ApiRoute[];
   readonly isLeasable: boolean;
   readonly budgets: BudgetIndex;
   readonly #identity: Identity;
@@ -111,12 +114,13 @@ export class CompiledPolicySet implements PolicySet {
     this.version = versionOf(documents, targets);
     const budgets = objectsOf<LlmBudget>(documents, llmBudgetKind.kind);
     this.budgets = new BudgetIndex(budgets);
+    this.apiRoutes = objectsOf<ApiRoute[]>(documents, apiRouteKind.kind).flat();
     const denies = [...policies, ...budgets.filter(({ mode }) => mode === "enforce")].some(
       ({ failureMode }) => failureMode === "deny",
     );
     this.failureMode = denies ? "deny" : "allow";
     const reads = readsOf(policies, this.#identity);
-    this.needs = filterNeeds([...reads, headerReads(this.budgets.headers)]);
+    this.needs = filterNeeds([...reads, budgetReads(this.budgets)]);
     this.isLeasable = !reads.some(({ llm }) => SIZES.some((field) => llm.has(field)));
     this.totalTokensPointers = [
       ...new Set(policies.flatMap(({ totalTokensPointers }) => totalTokensPointers)),

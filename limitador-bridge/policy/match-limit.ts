@@ -100,6 +100,7 @@ class LimitMatch {
         mode: limit.mode,
         failureMode: limit.failureMode,
         ...(limit.enforcement === "ask" ? { enforcement: "ask" as const } : {}),
+        ...(limit.onExhausted === "cut" ? { onExhausted: "cut" as const } : {}),
         ...(rate.unit === "usd" ? { unknownModel: limit.unknownModel } : {}),
         ...reserved,
       });

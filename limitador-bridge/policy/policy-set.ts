@@ -3,7 +3,7 @@
  * one, and a broken reload leaves the last good one serving.
  */
 import type { BudgetIndex } from "../budget/budget-index.ts";
-import type { FilterConfig, LlmRequest } from "../contract/filter.ts";
+import type { ApiRoute, FilterConfig, LlmRequest } from "../contract/filter.ts";
 import type { LimitClaim, Unit } from "../ledger/store/store.ts";
 import type { Window } from "../ledger/window.ts";
 import { shardByOf } from "./counter-key.ts";
@@ -39,6 +39,8 @@ export interface MatchedLimit {
   failureMode: "allow" | "deny";
   /** "ask": every request asks, there are no leases. "lease" where not given. */
   enforcement?: "lease" | "ask";
+  /** A stream ends where what is held for it is used up. */
+  onExhausted?: "cut";
   /** Kuadrant's `reservation: {amount, ttl}`: what to hold, in the rate's unit, how long. */
   reserveAmount?: number;
   reserveTtlMs?: number;
@@ -93,6 +95,8 @@ export interface PolicySet {
   failureMode: "allow" | "deny";
   /** What CEL expressions read: for the filter config. */
   needs: FilterConfig["attributes"] & { bodyPointers: string[] };
+  /** What ApiRoute objects say of paths; before what is known of them otherwise. */
+  apiRoutes?: readonly ApiRoute[];
   /** JSON pointers of `dataExtraction.response.totalTokens` of the policies in force. */
   totalTokensPointers: string[];
   /**

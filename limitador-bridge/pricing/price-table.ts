@@ -42,7 +42,7 @@ export function compilePriceTable(value: unknown): {
   problems: TableProblem[];
 } {
   const reader = new FieldReader();
-  const root = reader.map(value, [], ["apiVersion", "kind", "metadata", "spec"]);
+  const root = reader.map(value, [], ["apiVersion", "kind", "metadata", "spec", "status"]);
   reader.constant(root?.apiVersion, ["apiVersion"], API_VERSION);
   reader.constant(root?.kind, ["kind"], KIND);
   const metadata = reader.map(root?.metadata, ["metadata"], null);

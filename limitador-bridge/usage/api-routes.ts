@@ -17,6 +17,7 @@ const REFUSED_BY = [
   "voxtral-",
   "open-mistral-",
   "open-mixtral-",
+  "open-codestral-",
   "labs-devstral-",
   "labs-leanstral-",
 ];
@@ -25,6 +26,15 @@ const REFUSED_BY = [
  * that they do not know.
  */
 const ASK: Options = { includeUsage: true, includeUsageExcept: REFUSED_BY };
+
+/**
+ * Where output is limited. Only members of the body itself: the filter puts nothing into an object
+ * that the client may have sent.
+ */
+const MAX_TOKENS: Options = { maxOutputPointer: "/max_tokens" };
+/** OpenAI's reasoning models take no other. */
+const CHAT: Options = { maxOutputPointer: "/max_completion_tokens" };
+const RESPONSES: Options = { maxOutputPointer: "/max_output_tokens" };
 
 const route = (api: string, errorShape: string, path: string, options: Options = {}): ApiRoute => ({
   api,
@@ -58,15 +68,15 @@ const COUNTING: ApiRoute[] = [
 
 const OPENAI: ApiRoute[] = [
   // Databricks refuses `stream_options` for some of its models, and tells usage unasked.
-  openai("chat.completions", "/serving-endpoints/chat/completions"),
-  openai("chat.completions", "/deployments/{model}/chat/completions", ASK),
-  openai("chat.completions", "/chat/completions", ASK),
-  openai("chat.completions", "/agents/completions"),
-  openai("completions", "/fim/completions"),
-  openai("completions", "/deployments/{model}/completions", ASK),
-  openai("completions", "/engines/{model}/completions", ASK),
-  openai("completions", "/completions", ASK),
-  openai("responses", "/responses"),
+  openai("chat.completions", "/serving-endpoints/chat/completions", MAX_TOKENS),
+  openai("chat.completions", "/deployments/{model}/chat/completions", { ...ASK, ...CHAT }),
+  openai("chat.completions", "/chat/completions", { ...ASK, ...CHAT }),
+  openai("chat.completions", "/agents/completions", MAX_TOKENS),
+  openai("completions", "/fim/completions", MAX_TOKENS),
+  openai("completions", "/deployments/{model}/completions", { ...ASK, ...MAX_TOKENS }),
+  openai("completions", "/engines/{model}/completions", { ...ASK, ...MAX_TOKENS }),
+  openai("completions", "/completions", { ...ASK, ...MAX_TOKENS }),
+  openai("responses", "/responses", RESPONSES),
   openai("responses", "/responses/compact"),
   openai("responses.retrieve", "/responses/*", { method: "GET" }),
   openai("responses.retrieve", "/responses/*/cancel"),
@@ -88,23 +98,20 @@ const OPENAI: ApiRoute[] = [
   openai("audio.speech", "/audio/speech"),
   openai("moderations", "/moderations"),
   openai("moderations", "/classifications"),
-  openai("chat.completions", "/serving-endpoints/{model}/invocations"),
-  openai("chat.completions", "/endpoints/{model}/invocations"),
+  openai("chat.completions", "/serving-endpoints/{model}/invocations", MAX_TOKENS),
+  openai("chat.completions", "/endpoints/{model}/invocations", MAX_TOKENS),
 ];
 
+const anthropic = (path: string, options: Options = {}) =>
+  route("anthropic.messages", "anthropic", path, { ...MAX_TOKENS, ...options });
 const ANTHROPIC: ApiRoute[] = [
-  route("anthropic.messages", "anthropic", "/v1/messages"),
-  route("anthropic.messages", "anthropic", "/anthropic/messages"),
-  route("anthropic.messages", "anthropic", "/publishers/anthropic/models/{model}:rawPredict"),
-  route(
-    "anthropic.messages",
-    "anthropic",
-    "/publishers/anthropic/models/{model}:streamRawPredict",
-    {
-      stream: true,
-    },
-  ),
-  route("anthropic.complete", "anthropic", "/v1/complete"),
+  anthropic("/v1/messages"),
+  anthropic("/anthropic/messages"),
+  anthropic("/publishers/anthropic/models/{model}:rawPredict"),
+  anthropic("/publishers/anthropic/models/{model}:streamRawPredict", { stream: true }),
+  route("anthropic.complete", "anthropic", "/v1/complete", {
+    maxOutputPointer: "/max_tokens_to_sample",
+  }),
 ];
 
 const GOOGLE: ApiRoute[] = [
@@ -120,8 +127,8 @@ const GOOGLE: ApiRoute[] = [
   gemini("interactions.retrieve", "/interactions/*", { method: "GET" }),
   route("vertex.predict", "gemini", "/models/{model}:predict"),
   route("vertex.predict", "gemini", "/endpoints/{model}:predict"),
-  openai("chat.completions", "/models/{model}:rawPredict"),
-  openai("chat.completions", "/models/{model}:streamRawPredict", { stream: true }),
+  openai("chat.completions", "/models/{model}:rawPredict", MAX_TOKENS),
+  openai("chat.completions", "/models/{model}:streamRawPredict", { ...MAX_TOKENS, stream: true }),
 ];
 
 /** An ARN may stand in the path with its "/" unescaped: the second pattern of each pair. */
@@ -133,9 +140,9 @@ const BEDROCK: ApiRoute[] = ["/model/{model}", "/model/*/{model}"].flatMap((mode
 ]);
 
 const OTHERS: ApiRoute[] = [
-  cohere("chat", "/v1/chat"),
-  cohere("chat", "/v2/chat"),
-  cohere("generate", "/v1/generate"),
+  cohere("chat", "/v1/chat", MAX_TOKENS),
+  cohere("chat", "/v2/chat", MAX_TOKENS),
+  cohere("generate", "/v1/generate", MAX_TOKENS),
   cohere("embed", "/v1/embed"),
   cohere("embed", "/v2/embed"),
   cohere("classify", "/v1/classify"),

@@ -87,6 +87,25 @@ export function providerOf(capture: Capture, model: string | null): string | nul
   );
 }
 
+/** What is known of a request before it is answered. */
+export interface RequestMarks {
+  api: string | null;
+  /** With its port or without; "" where it is not known. */
+  host: string;
+  path: string;
+  model: string | null;
+}
+
+/** Who will answer, as far as the request tells; null where nothing does. */
+export function expectedProvider({ api, host, path, model }: RequestMarks): string | null {
+  return (
+    byHost(host) ??
+    byPath(path) ??
+    OWN_APIS.find(([prefix]) => api?.startsWith(prefix))?.[1] ??
+    makerOf(model ?? "")
+  );
+}
+
 /** Who makes and serves a model of this name; null where it does not say. */
 export function makerOf(model: string): string | null {
   return MODELS.find(([pattern]) => pattern.test(model))?.[1] ?? null;

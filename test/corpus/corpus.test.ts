@@ -1,11 +1,10 @@
 /** Every recorded exchange through the reference capture and the interpreter. */
-import { existsSync, readdirSync, readFileSync } from "node:fs";
-import { join, resolve } from "node:path";
 import { describe, expect, test } from "vitest";
 import { createRatios } from "../../limitador-bridge/estimate/ratios.ts";
 import { nanoUsdUp } from "../../limitador-bridge/pricing/decimal.ts";
 import { interpretUsage } from "../../limitador-bridge/usage/interpret.ts";
 import { inputTotal, outputTotal, type Usage } from "../../limitador-bridge/usage/normal-form.ts";
+import { recordedCases } from "./recorded.ts";
 import { type Exchange, referenceCapture } from "./reference-capture.ts";
 
 interface Expectation {
@@ -39,13 +38,7 @@ interface CorpusCase extends Exchange {
   expect: Expectation;
 }
 
-const folder = resolve(process.env.TOLLGATE_CORPUS || "../shared/corpus", "cases");
-const cases = existsSync(folder)
-  ? readdirSync(folder)
-      .filter((name) => name.endsWith(".json"))
-      .sort()
-      .map((name) => JSON.parse(readFileSync(join(folder, name), "utf8")) as CorpusCase)
-  : [];
+const cases = recordedCases<CorpusCase>();
 
 /** The figures that an expectation speaks of, and what was made of them. */
 function finalFigures(expected: Expectation, usage: Usage): [unknown, unknown] {

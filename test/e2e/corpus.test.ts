@@ -36,7 +36,7 @@ function problemsOf(results: CaseResult[]): string[] {
 
 test.each(MODES)("our own cases, %s", async (mode) => {
   const results = await runCases(running, own, mode);
-  expect(results.length).toBe(6);
+  expect(results.length).toBe(8);
   expect(problemsOf(results)).toEqual([]);
 });
 

@@ -89,14 +89,22 @@ export function checkForwarded(exchange: Exchange, { stream, admit }: Seen): boo
 function mustAskForUsage({ body, path, method }: Exchange, isMetered: boolean): boolean {
   const object = bodyObject(body);
   if (!isMetered || object === null || nesting(body) > SAFE_DEPTH) return false;
-  if (matchRoute(method, path).route?.includeUsage !== true || object.stream !== true) return false;
+  const { route } = matchRoute(method, path);
+  if (route?.includeUsage !== true || object.stream !== true) return false;
+  // Of a key that comes twice, or is spelled oddly, the filter may take another value.
+  const isExcept = (name: string) => path.includes(name) || body.includes(`"${name}`);
+  if (route.includeUsageExcept?.some(isExcept)) return false;
   return (object.stream_options as Json | null | undefined)?.include_usage !== true;
 }
 
 /** All but stream_options, the model and the output limit is as it was. */
-function checkRest({ answer }: Exchange, before: Json, after: Json): void {
+function checkRest({ answer, method, path }: Exchange, before: Json, after: Json): void {
   const given = answerObject(answer) ?? {};
   const { model, maxOutputTokens } = CAPTURE.request;
+  const added = matchRoute(method, path).route?.maxOutputPointer?.slice(1);
+  if (added !== undefined && !(added in before) && after[added] === given.maxOutputTokens) {
+    delete after[added];
+  }
   const restOf = (object: Json) => {
     const rest = structuredClone({ ...object, stream_options: null });
     if (typeof given.model === "string") replaceAll(rest, model, "string");

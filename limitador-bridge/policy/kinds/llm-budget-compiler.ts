@@ -38,6 +38,7 @@ export class BudgetCompiler {
   compile(): LlmBudget | null {
     const spec = this.#spec;
     this.#checkScope();
+    this.#checkCut();
     const monthlyNanoUsd = this.#usd(spec.monthlyBudgetUSD, ["spec", "monthlyBudgetUSD"]);
     const budget: LlmBudget = {
       policy: `${this.#document.namespace}/${this.#document.name}`,
@@ -64,6 +65,8 @@ export class BudgetCompiler {
       reservation: (spec.reservation ?? "worst-case") as LlmBudget["reservation"],
       defaultMaxOutputTokens: spec.defaultMaxOutputTokens ?? null,
       capMaxOutputTokens: spec.capMaxOutputTokens ?? false,
+      onExhausted: (spec.onExhausted ?? "continue") as LlmBudget["onExhausted"],
+      inputEstimate: (spec.inputEstimate ?? "bytes") as LlmBudget["inputEstimate"],
       contact: spec.contact ?? DEFAULT_CONTACT,
       teamsWithoutBudget: (spec.teamsWithoutBudget ?? "budget") as LlmBudget["teamsWithoutBudget"],
       unknownPayer: (spec.unknownPayer ?? "deny") as LlmBudget["unknownPayer"],
@@ -95,6 +98,15 @@ export class BudgetCompiler {
       if (spec[field] === undefined) continue;
       this.#refuseKey(field, `is for the budget of all teams without their own: team "${ANYONE}"`);
     }
+  }
+
+  #checkCut(): void {
+    const { onExhausted, reservation } = this.#spec;
+    if (onExhausted !== "cut" || reservation !== "none") return;
+    this.#refuse(
+      ["spec", "onExhausted"],
+      'cut needs a reservation, and spec.reservation is "none"',
+    );
   }
 
   #refuseKey(field: string, message: string): void {

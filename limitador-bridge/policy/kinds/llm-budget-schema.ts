@@ -82,6 +82,8 @@ const Spec = Type.Object(
     reservation: Type.Optional(oneOf("worst-case", "expected", "none")),
     defaultMaxOutputTokens: Type.Optional(Count),
     capMaxOutputTokens: Type.Optional(Type.Boolean()),
+    onExhausted: Type.Optional(oneOf("continue", "cut")),
+    inputEstimate: Type.Optional(oneOf("bytes", "tokenizer")),
     contact: Type.Optional(named("a contact")),
     teamsWithoutBudget: Type.Optional(oneOf("budget", "allow", "deny")),
     unknownPayer: Type.Optional(oneOf("budget", "allow", "deny")),

@@ -67,6 +67,10 @@ export interface LlmBudget {
   reservation: "worst-case" | "expected" | "none";
   defaultMaxOutputTokens: number | null;
   capMaxOutputTokens: boolean;
+  /** "cut": a stream ends where what is held for it is used up. */
+  onExhausted: "continue" | "cut";
+  /** Where input tokens come from before the request has run. */
+  inputEstimate: "bytes" | "tokenizer";
   /** Whom to ask for more. */
   contact: string;
   teamsWithoutBudget: GapRule;

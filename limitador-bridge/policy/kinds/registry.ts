@@ -1,5 +1,6 @@
 /** The kinds that a policy folder may hold. To add a kind, add its file and list it here. */
 import { closestName } from "../../cel/closest-name.ts";
+import { apiRouteKind } from "./api-route.ts";
 import { identityKind } from "./identity.ts";
 import type { PolicyKind } from "./kind.ts";
 import { llmBudgetKind } from "./llm-budget.ts";
@@ -11,6 +12,7 @@ export const POLICY_KINDS: readonly PolicyKind[] = [
   identityKind,
   priceTableKind,
   llmBudgetKind,
+  apiRouteKind,
 ];
 
 /** Everything in this API group is ours; what is not known there is a mistake. */

@@ -87,6 +87,7 @@ const Limit = Type.Object(
     ),
     mode: Type.Optional(Mode),
     enforcement: Type.Optional(Enforcement),
+    onExhausted: Type.Optional(oneOf("continue", "cut")),
   },
   closed,
 );

@@ -40,6 +40,7 @@ export interface CompiledLimit {
   failureMode: "allow" | "deny";
   evaluationFailureMode: "allow" | "deny";
   enforcement: "lease" | "ask";
+  onExhausted: "continue" | "cut";
   unknownModel: UnknownModel;
 }
 
@@ -53,6 +54,7 @@ export interface TokenRateLimitPolicy {
   totalTokensPointers: string[];
 }
 
+const COUNTS_OUTPUT: ReadonlySet<string> = new Set<Unit>(["total", "output", "usd"]);
 const RULE_GROUPS = ["defaults", "overrides", "limits"] as const;
 
 class PolicyCompiler {
@@ -137,6 +139,7 @@ class PolicyCompiler {
       return compileField(this.document, field, expression, "single value", this.problems) ?? [];
     });
     const { spec } = this;
+    this.checkCut(text, path);
     return {
       policy: `${this.document.namespace}/${this.document.name}`,
       name,
@@ -148,8 +151,24 @@ class PolicyCompiler {
       failureMode: this.failureMode,
       evaluationFailureMode: (spec.evaluationFailureMode ?? "deny") as "allow" | "deny",
       enforcement: (text.enforcement ?? spec.enforcement ?? "lease") as "lease" | "ask",
+      onExhausted: (text.onExhausted ?? "continue") as "continue" | "cut",
       unknownModel: unknownModel(spec.unknownModel),
     };
+  }
+
+  /** A stream can only be cut where something is held for it that its output uses up. */
+  checkCut({ onExhausted, reservation, rates = [] }: LimitText, path: FieldPath): void {
+    if (onExhausted !== "cut") return;
+    const holds =
+      typeof reservation === "object"
+        ? (reservation.amount ?? 0) !== 0
+        : reservation === "worst-case";
+    const at: FieldPath = [...path, "onExhausted"];
+    if (!holds) {
+      this.refuse(at, "cut needs a reservation: expected worst-case or {amount} beside it");
+    } else if (!rates.some(({ unit = "total" }) => COUNTS_OUTPUT.has(unit))) {
+      this.refuse(at, "cut needs a rate that counts output: total, output or usd");
+    }
   }
 
   reservation(

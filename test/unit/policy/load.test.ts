@@ -128,7 +128,7 @@ describe("documents", () => {
     ],
     [
       "apiVersion: tollgate.dev/v1alpha1\nkind: Budget\n",
-      'policies.yaml:2:7: kind: unknown kind "Budget": expected Identity or PriceTable',
+      'policies.yaml:2:7: kind: unknown kind "Budget": expected Identity or PriceTable or ApiRoute',
     ],
     [
       "apiVersion: tollgate.dev/v1alpha1\nkind: Identity\nmetadata: {}\nspec: {}\n",

@@ -51,6 +51,9 @@ describe("PriceTable", () => {
       "claude-opus",
       "claude-sonnet",
       "claude-haiku",
+      "text-embedding-3-small",
+      "text-embedding-3-large",
+      "text-embedding-ada-002*",
       "llama-3-70b*",
       "llama-3-8b*",
     ]);

@@ -38,6 +38,32 @@ describe("the filter's lists", () => {
   });
 });
 
+describe("who refuses to be asked for usage is not", () => {
+  test("Mistral, by the names of its models, and of no other's", () => {
+    const asking = CAPTURE.apis.filter(({ includeUsage }) => includeUsage);
+    const refuses = (model: string) =>
+      asking.map(({ includeUsageExcept = [] }) =>
+        includeUsageExcept.some((beginning) => model.startsWith(beginning)),
+      );
+    for (const model of ["mistral-large-latest", "codestral-2508", "open-mixtral-8x7b"]) {
+      expect(refuses(model)).toEqual(asking.map(() => true));
+    }
+    for (const model of ["gpt-4o", "mistralai/Mistral-7B-Instruct-v0.2", "mistral:7b"]) {
+      expect(refuses(model)).toEqual(asking.map(() => false));
+    }
+  });
+
+  test.each(["/serving-endpoints/chat/completions", "/serving-endpoints/llama/invocations"])(
+    "Databricks: %s",
+    (path) => {
+      expect(matchRoute("POST", path).route).toMatchObject({
+        api: "openai.chat.completions",
+        includeUsage: false,
+      });
+    },
+  );
+});
+
 describe("routes", () => {
   test.each([
     ["/openai/deployments/my-gpt/chat/completions", "openai.chat.completions", "my-gpt"],
