@@ -18,7 +18,6 @@ import {
 import { type Ended, type HeldClaim, type Hold, heldBy, heldClaim } from "./hold.ts";
 import type {
   CounterView,
-  LimitClaim,
   Refusal,
   ReserveRequest,
   ReserveResult,
@@ -109,7 +108,7 @@ export class Book {
     return states.map((state) => viewOf(state, nowMs));
   }
 
-  /** Replaces the hold, a part of a lease, or the charge of its end by the truth; once for an id. */
+  /** Replaces hold, part of a lease or charge of an expiry by the truth; once for each id. */
   settle(settlement: Settlement, nowMs: number): SettleResult {
     const { id, amounts, claims } = settlement;
     const hold = this.holds.get(id);
@@ -224,7 +223,14 @@ export class Book {
       this.#put(counterId, adjust(state, state.startMs, { used: amount, held: 0 }));
       return heldClaim(counterId, claim, state.startMs, { reserve: 0, onExpiry: amount });
     });
-    return { id, expiresAtMs: nowMs, option: 0, parts: null, claims: charged, expiryRecord: record };
+    return {
+      id,
+      expiresAtMs: nowMs,
+      option: 0,
+      parts: null,
+      claims: charged,
+      expiryRecord: record,
+    };
   }
 
   #settled(
@@ -259,8 +265,8 @@ export class Book {
 
   /** A lease with no part left is no more. */
   #putHold(hold: Hold): void {
-    if (hold.parts === 0) return this.#dropHold(hold.id);
-    this.holds.set(hold.id, hold);
+    if (hold.parts === 0) this.holds.delete(hold.id);
+    else this.holds.set(hold.id, hold);
     this.#keeper.holdChanged(hold.id);
   }
 

@@ -1,5 +1,7 @@
 /** The scheduled reconciliation: compares and tells; people put right (`tollgate reconcile`). */
 import type { Log } from "../admission/ports.ts";
+import type { LedgerDrift } from "../alerts/ledger-alert.ts";
+import { parseCounterId } from "../ledger/counter.ts";
 import type { Store } from "../ledger/store/store.ts";
 import { type Compared, driftToTell } from "./compare.ts";
 import type { LedgerMetrics } from "./ledger-metrics.ts";
@@ -21,6 +23,8 @@ export interface ReconcileJobParts {
   prometheusUrl: string | null;
   metrics: LedgerMetrics;
   log: Log;
+  /** Told of what drifts more than is let pass, with each run that finds it. */
+  onDrift: (drift: LedgerDrift) => void;
   nowMs: () => number;
 }
 
@@ -52,7 +56,7 @@ async function reconcileOnce(parts: ReconcileJobParts): Promise<void> {
     const compared = await compareAll(calls);
     metrics.driftRatio.set({ against: "records" }, compared[0]?.drift ?? 0);
     metrics.lastReconciled.set(nowMs() / 1000);
-    tellCounters(log, drifting(compared));
+    tellCounters(parts, drifting(compared));
   } catch (error) {
     log.error({ err: error }, "ledger not reconciled");
   }
@@ -60,14 +64,19 @@ async function reconcileOnce(parts: ReconcileJobParts): Promise<void> {
   try {
     const teams = await comparePrometheus(prometheusUrl, store, nowMs());
     metrics.driftRatio.set({ against: "prometheus" }, teams[0]?.drift ?? 0);
-    tellTeams(log, teams);
+    tellTeams(parts, teams);
   } catch (error) {
     log.error({ err: error }, "ledger not compared with Prometheus");
   }
 }
 
-function tellCounters(log: Log, wrong: Compared[]): void {
-  if (wrong.length === 0) return;
+type Told = Pick<ReconcileJobParts, "log" | "onDrift">;
+
+function tellCounters({ log, onDrift }: Told, wrong: Compared[]): void {
+  const [worst] = wrong;
+  if (worst === undefined) return;
+  const { key } = parseCounterId(worst.counterId);
+  onDrift({ against: "records", count: wrong.length, worst: key, drift: worst.drift });
   const counters = wrong
     .slice(0, MAX_TOLD)
     .map(({ counterId, ledger, records }) => ({ counterId, ledger, records }));
@@ -77,8 +86,11 @@ function tellCounters(log: Log, wrong: Compared[]): void {
   );
 }
 
-function tellTeams(log: Log, teams: TeamDrift[]): void {
+function tellTeams({ log, onDrift }: Told, teams: TeamDrift[]): void {
   const wrong = teams.filter(({ drift }) => drift > driftToTell);
-  if (wrong.length === 0) return;
+  const [worst] = wrong;
+  if (worst === undefined) return;
+  const { team, drift } = worst;
+  onDrift({ against: "prometheus", count: wrong.length, worst: team, drift });
   log.error({ teams: wrong.slice(0, MAX_TOLD) }, "usage records and Prometheus differ");
 }

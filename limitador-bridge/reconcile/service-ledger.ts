@@ -1,8 +1,10 @@
 /** The ledger of a service: opened, watched, reconciled, and loud about what goes wrong. */
 import type { Log } from "../admission/ports.ts";
+import type { Alert } from "../alerts/alert.ts";
+import { driftAlert, type LedgerDrift, storeAlert } from "../alerts/ledger-alert.ts";
 import type { Metrics } from "../metrics.ts";
 import { type Ledger, openLedger } from "./open-ledger.ts";
-import { type ReconcileJob, startReconcileJob } from "./reconcile-job.ts";
+import { type ReconcileJob, type ReconcileJobParts, startReconcileJob } from "./reconcile-job.ts";
 
 export interface ServiceLedgerOptions {
   /** Store URL. */
@@ -14,6 +16,14 @@ export interface ServiceLedgerOptions {
   prometheusUrl: string | null;
 }
 
+export interface ServiceLedger extends Omit<Ledger, "redis"> {
+  /** Says who takes alerts, as often as there is cause; see AlertQueue. */
+  tellAlerts(raise: (alert: Alert) => void): void;
+}
+
+/** While the store is away, it is told again. */
+const TELL_EVERY_MS = 60_000;
+
 /**
  * Opens the store of a service.
  * @throws StoreError as openLedger does.
@@ -22,15 +32,17 @@ export async function openServiceLedger(
   options: ServiceLedgerOptions,
   metrics: Metrics,
   log: Log,
-): Promise<Omit<Ledger, "redis">> {
+): Promise<ServiceLedger> {
   const { ledger: counted } = metrics;
+  let raise: (alert: Alert) => void = () => {};
   const ledger = await openLedger(options.store, {
     journal: options.journal,
     decisionTimeoutMs: options.storeTimeoutMs,
     nowMs: Date.now,
     onCircuit(isOpen) {
-      if (isOpen) log.error({}, "STORE IS AWAY: policies decide, settlements are journaled");
-      else log.warn({}, "store is back: the journal is replayed");
+      if (!isOpen) return log.warn({}, "store is back: the journal is replayed");
+      log.error({}, "STORE IS AWAY: policies decide, settlements are journaled");
+      raise(storeAlert(Date.now()));
     },
     onWarning: (warning) => log.warn({ warning }, "store"),
     onLost(shards) {
@@ -47,11 +59,22 @@ export async function openServiceLedger(
     },
   });
   metrics.ledger.watch(ledger.state);
-  const job = reconcileJob(ledger, options, metrics, log);
+  const onDrift = (drift: LedgerDrift) => raise(driftAlert(drift, Date.now()));
+  const job = reconcileJob(ledger, options, { onDrift, metrics: counted, log });
+  const tell = () => {
+    if (ledger.state()?.circuit === "open") raise(storeAlert(Date.now()));
+  };
+  const again = setInterval(tell, TELL_EVERY_MS);
+  again.unref();
   return {
     store: ledger.store,
     state: ledger.state,
+    tellAlerts(given) {
+      raise = given;
+      tell();
+    },
     async close() {
+      clearInterval(again);
       await job?.stop();
       await ledger.close();
     },
@@ -62,11 +85,9 @@ export async function openServiceLedger(
 function reconcileJob(
   { redis, store }: Ledger,
   { reconcileIntervalMs, prometheusUrl }: ServiceLedgerOptions,
-  metrics: Metrics,
-  log: Log,
+  told: Pick<ReconcileJobParts, "onDrift" | "metrics" | "log">,
 ): ReconcileJob | null {
   if (redis === null) return null;
-  const intervalMs = reconcileIntervalMs;
-  const parts = { calls: redis, store, intervalMs, prometheusUrl, metrics: metrics.ledger, log };
-  return startReconcileJob({ ...parts, nowMs: Date.now });
+  const asked = { calls: redis, store, prometheusUrl, intervalMs: reconcileIntervalMs };
+  return startReconcileJob({ ...asked, ...told, nowMs: Date.now });
 }

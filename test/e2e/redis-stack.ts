@@ -1,4 +1,4 @@
-/** Tollgate on a Redis, and what its replicas say of the ledger. */
+/** Tollgate on a store of any kind, and what its replicas say of the ledger. */
 import { setTimeout as sleep } from "node:timers/promises";
 import type { UsageRecord } from "../../limitador-bridge/contract/usage-record.ts";
 import { send } from "./client.ts";
@@ -6,22 +6,23 @@ import { type Stack, startStack } from "./harness.ts";
 import { IDENTITY } from "./policies.ts";
 
 export interface RedisStackOptions {
-  redisPort: number;
+  /** As in STORE=. */
+  store: string;
   upstream: string;
   /** The `limits` of the one policy, as YAML. */
   limits: string;
-  /** Where each service keeps its journal. */
+  /** Where each service keeps its journal, where the store is Redis. */
   journal: string;
   env?: Record<string, string>;
   failureMode?: "allow" | "deny";
 }
 
 export function startRedisStack(options: RedisStackOptions): Promise<Stack> {
-  const { redisPort, upstream, limits, journal, env, failureMode = "allow" } = options;
+  const { store, upstream, limits, journal, env, failureMode = "allow" } = options;
   return startStack({
     upstream,
     policies: { "identity.yaml": IDENTITY, "limits.yaml": policy(limits, failureMode) },
-    store: `redis://127.0.0.1:${redisPort}`,
+    store,
     env: { JOURNAL: journal, WORKERS: "1", ...env },
   });
 }
@@ -40,6 +41,7 @@ ${limits.replace(/^/gm, "    ")}
 
 export interface Limit {
   limitName: string;
+  limit: number;
   unit: string;
   counters: string[];
   used: number;

@@ -4,20 +4,16 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
-import type { UsageRecord } from "../../limitador-bridge/contract/usage-record.ts";
 import { type Simulator, startSimulator } from "../../limitador-bridge/simulator/simulator.ts";
+import { startCluster } from "../store/redis/redis-cluster.ts";
+import { startSentinel } from "../store/redis/redis-sentinel.ts";
 import { type RedisServer, startRedis } from "../store/redis/redis-server.ts";
 import { send } from "./client.ts";
 import type { Stack } from "./harness.ts";
 import { childrenOf } from "./processes.ts";
-import {
-  allRecords,
-  type Limit,
-  limitsOf,
-  startRedisStack,
-  until,
-  untilToldAll,
-} from "./redis-stack.ts";
+import { expectLedgerIsRecords, startLoad, untilRecorded, untilSettled } from "./redis-load.ts";
+import { limitsOf, startRedisStack, until, untilToldAll } from "./redis-stack.ts";
+import { type SecondEnvoy, startSecondEnvoy } from "./second-envoy.ts";
 import { metric } from "./service-api.ts";
 import { ask } from "./traffic.ts";
 
@@ -25,17 +21,21 @@ let simulator: Simulator;
 let upstream: string;
 let folder: string;
 const stacks: Stack[] = [];
+const envoys: SecondEnvoy[] = [];
 const servers: RedisServer[] = [];
+const ending: (() => Promise<void>)[] = [];
 beforeAll(async () => {
   simulator = await startSimulator({ host: "127.0.0.1", port: 0 });
   upstream = `http://127.0.0.1:${simulator.port}`;
   folder = await mkdtemp(join(tmpdir(), "tollgate-e2e-redis-"));
 });
 afterEach(async () => {
-  const ending = stacks.splice(0).map((stack) => stack.stop());
-  await Promise.allSettled(ending);
+  for (const envoy of envoys.splice(0)) await envoy.stop();
+  const stopping = stacks.splice(0).map((stack) => stack.stop());
+  await Promise.allSettled(stopping);
   for (const server of servers.splice(0)) await server.stop();
-  await Promise.all(ending);
+  for (const end of ending.splice(0)) await end();
+  await Promise.all(stopping);
 });
 afterAll(async () => {
   await simulator?.close();
@@ -53,145 +53,193 @@ const perUser = (name: string, rates: string) => `${name}:
   counters: [{expression: 'request.headers["x-user"]'}]
 `;
 
-test("200 at once on a limit that fits 50, through two services and two Envoys: 50", async () => {
-  const { port } = await redis();
-  // Time-outs that this machine's other work cannot reach; where they are, nobody gets through.
-  const env = { STORE_TIMEOUT_MS: "10000", ADMIT_TIMEOUT_MS: "10000" };
+/** A store of a kind, and what ends it. */
+const stores: Record<string, () => Promise<{ url: string; stop: () => Promise<void> }>> = {
+  async redis() {
+    const { port } = await redis();
+    return { url: `redis://127.0.0.1:${port}`, stop: async () => {} };
+  },
+  async "redis-cluster"() {
+    const cluster = await startCluster();
+    return { url: cluster.url("wait=1"), stop: cluster.stop };
+  },
+  "redis-sentinel": startSentinel,
+  memory: async () => ({ url: "memory:", stop: async () => {} }),
+  embedded: async () => ({ url: `embedded:${join(folder, "fifty")}`, stop: async () => {} }),
+};
+/** Time-outs that this machine's other work cannot reach; where they are, nobody gets through. */
+const patient = { STORE_TIMEOUT_MS: "10000", ADMIT_TIMEOUT_MS: "10000" };
+
+/** Two Envoys, each with a budget service of its own where the store can be shared. */
+async function twoProxies(kind: string, store: string): Promise<[string, string]> {
   const limits = perUser("fifty", "{limit: 50, window: 1h, unit: requests}");
-  for (const name of ["a", "b"]) {
-    const journal = join(folder, `exact-${name}`);
-    const options = {
-      redisPort: port,
-      upstream,
-      limits,
-      journal,
-      env,
-      failureMode: "deny",
-    } as const;
-    stacks.push(await startRedisStack(options));
-  }
-  const [a, b] = stacks as [Stack, Stack];
-  const asked = await Promise.all(
-    Array.from({ length: 200 }, (_, n) =>
-      ask(n % 2 === 0 ? a.proxyUrl : b.proxyUrl, { timeoutMs: 20_000 }),
-    ),
-  );
-  const statuses = asked.map(({ reply }) => reply.status);
-  expect(statuses.filter((status) => status === 200)).toHaveLength(50);
-  expect(statuses.filter((status) => status === 429)).toHaveLength(150);
-  await until("50 used, none held", 10_000, async () => {
-    const [limit] = await limitsOf(b.apiUrl);
-    return limit?.used === 50 && limit.held === 0;
-  });
-}, 60_000);
-
-/** Requests one after the other from a few users, until it is stopped. */
-function startLoad(proxyUrl: string) {
-  const answered: { requestId: string; status: number }[] = [];
-  let running = true;
-  const work = async (user: string) => {
-    while (running) {
-      const { requestId, reply } = await ask(proxyUrl, { user });
-      answered.push({ requestId, status: reply.status });
-      await sleep(10);
-    }
+  const start = async (name: string) => {
+    const journal = join(folder, `exact-${kind}-${name}`);
+    const failureMode = "deny" as const;
+    const options = { store, upstream, limits, journal, env: patient, failureMode };
+    const stack = await startRedisStack(options);
+    stacks.push(stack);
+    return stack;
   };
-  const users = Promise.all(["ann", "bob", "cid"].map(work));
-  return {
-    answered,
-    stop: async () => {
-      running = false;
-      await users;
-    },
-  };
+  const first = await start("a");
+  if (kind.startsWith("redis")) return [first.proxyUrl, (await start("b")).proxyUrl];
+  const second = await startSecondEnvoy(first, upstream);
+  envoys.push(second);
+  return [first.proxyUrl, second.proxyUrl];
 }
 
-/** The amount of a unit in a user's records. */
-function sumOf({ unit, counters }: Limit, records: UsageRecord[]): number {
-  const own = records.filter(({ user, outcome }) => user === counters[0] && outcome !== "denied");
-  const amounts = { requests: () => 1, usd: cost, total };
-  return own.reduce((sum, record) => sum + amounts[unit as keyof typeof amounts](record), 0);
-}
-const cost = (record: UsageRecord) => record.costNanoUsd;
-const total = (record: UsageRecord) => record.tokens.total;
+test.each(Object.keys(stores))(
+  "200 at once on a limit that fits 50, through two Envoys on %s: 50",
+  async (kind) => {
+    const store = await (stores[kind] as (typeof stores)[string])();
+    ending.push(store.stop);
+    const proxies = await twoProxies(kind, store.url);
+    const asked = await Promise.all(
+      Array.from({ length: 200 }, (_, n) => ask(proxies[n % 2] as string, { timeoutMs: 20_000 })),
+    );
+    const statuses = asked.map(({ reply }) => reply.status);
+    expect(statuses.filter((status) => status === 200)).toHaveLength(50);
+    expect(statuses.filter((status) => status === 429)).toHaveLength(150);
+    await until("50 used, none held", 20_000, async () => {
+      const [limit] = await limitsOf((stacks.at(-1) as Stack).apiUrl);
+      return limit?.used === 50 && limit.held === 0;
+    });
+  },
+  90_000,
+);
 
-async function expectExact(apiUrls: string[], answered: { requestId: string; status: number }[]) {
-  const [apiUrl = ""] = apiUrls;
-  for (const url of apiUrls) await untilToldAll(url, 15_000);
-  const passed = answered.filter(({ status }) => status === 200).map(({ requestId }) => requestId);
-  await until("every exchange is settled, no hold is left", 30_000, async () => {
-    const records = await allRecords(apiUrl);
-    const settled = records.filter(({ outcome }) => outcome === "ok");
-    const isHeld = (await limitsOf(apiUrl)).some(({ held }) => held > 0);
-    return settled.length >= passed.length && !isHeld;
-  });
-  const records = await allRecords(apiUrl);
-  const limits = await limitsOf(apiUrl);
-  expect(records.map(({ requestId }) => requestId).sort()).toEqual(passed.sort());
-  expect(limits).toHaveLength(9);
-  expect(limits.map(({ used }) => used)).toEqual(limits.map((limit) => sumOf(limit, records)));
-}
+const rates = [
+  "{limit: 1000000000, window: 1h}",
+  "{limit: 1000000, window: 24h, unit: requests}",
+  "{limit: 1000, window: {calendar: month, timeZone: UTC}, unit: usd}",
+];
 
-test("two replicas: Redis paused, killed, flushed, a service killed, under load", async () => {
-  let server = await redis();
-  const rates = [
-    "{limit: 1000000000, window: 1h}",
-    "{limit: 1000000, window: 24h, unit: requests}",
-    "{limit: 1000, window: {calendar: month, timeZone: UTC}, unit: usd}",
-  ];
+/** Two replicas on one Redis, behind one Envoy. */
+async function twoReplicas(server: RedisServer, name: string) {
   const stack = await startRedisStack({
-    redisPort: server.port,
+    store: `redis://127.0.0.1:${server.port}`,
     upstream,
     limits: perUser("plenty", rates.join(", ")),
-    journal: join(folder, "chaos"),
+    journal: join(folder, name),
     env: { REPLICAS: "2", HOLD_MS: "4000" },
   });
   stacks.push(stack);
   const firstPort = Number(new URL(stack.apiUrl).port);
-  const apiUrls = [0, 1].map((n) => `http://127.0.0.1:${firstPort + n}`);
+  return { stack, apiUrls: [0, 1].map((n) => `http://127.0.0.1:${firstPort + n}`) };
+}
+
+const isOpen = async (apiUrl: string) =>
+  (await metric(apiUrl, "tollgate_store_circuit_open")) === 1;
+
+test("two replicas: Redis paused, killed, flushed, a service killed, under load", async () => {
+  let server = await redis();
+  const { stack, apiUrls } = await twoReplicas(server, "chaos");
   const load = startLoad(stack.proxyUrl);
-  const requests = async (count: number) => {
-    const enough = load.answered.length + count;
-    await until(`${count} more requests`, 15_000, async () => load.answered.length >= enough);
-  };
-  await requests(60);
+  await load.passed(60);
 
   server.signal("SIGSTOP");
-  await until("a replica decides by itself", 5_000, async () => {
-    return (await metric(stack.apiUrl, "tollgate_store_circuit_open")) === 1;
-  });
+  await until("a replica decides by itself", 15_000, () => isOpen(stack.apiUrl));
   const ready = await send(`${stack.apiUrl}/readyz`);
   expect([ready.status, JSON.parse(ready.text).status]).toEqual([200, "degraded"]);
-  await requests(60);
+  await load.passed(60);
   server.signal("SIGCONT");
-  for (const url of apiUrls) await untilToldAll(url, 15_000);
+  for (const url of apiUrls) await untilToldAll(url, 60_000);
 
   process.kill(stack.servicePid(), "SIGKILL");
-  await requests(60);
+  await load.passed(60);
   server.signal("SIGKILL");
-  await requests(30);
+  await load.passed(30);
   const index = servers.indexOf(server);
   server = await server.restart();
   servers[index] = server;
-  for (const url of apiUrls) await untilToldAll(url, 15_000);
+  for (const url of apiUrls) await untilToldAll(url, 60_000);
 
-  await requests(30);
+  await load.passed(30);
   await server.client.flushall();
-  await requests(60);
+  await load.passed(60);
   await load.stop();
   expect(load.answered.filter(({ status }) => status !== 200)).toEqual([]);
-  await expectExact(apiUrls, load.answered);
+  await untilSettled(apiUrls);
+  await untilRecorded(stack.apiUrl, load.answered);
+  const records = await expectLedgerIsRecords(stack.apiUrl, rates.length);
+  const idsOf = (all: { requestId: string | null }[]) => all.map((one) => one.requestId).sort();
+  expect(idsOf(records)).toEqual(idsOf(load.answered));
   expect(await metric(stack.apiUrl, "tollgate_ledger_rebuilds_total")).toBeGreaterThan(0);
   expect(await metric(stack.apiUrl, "tollgate_store_up")).toBe(1);
   expect(childrenOf(stack.launcherPid)).toHaveLength(3);
-}, 90_000);
+}, 180_000);
+
+test("services killed while they journal: replayed once when Redis is back", async () => {
+  const server = await redis();
+  const { stack, apiUrls } = await twoReplicas(server, "journal-kill");
+  const load = startLoad(stack.proxyUrl);
+  await load.passed(30);
+  server.signal("SIGSTOP");
+  for (const url of apiUrls) await until(`${url} journals`, 30_000, () => hasJournaled(url));
+  await load.passed(60);
+  for (const { pid } of serviceProcesses(stack)) process.kill(pid, "SIGKILL");
+  // They come back with Redis still away, and journal on.
+  for (const url of apiUrls) await until(`${url} is back`, 30_000, () => hasJournaled(url));
+  await load.passed(60);
+  for (const { pid } of serviceProcesses(stack)) process.kill(pid, "SIGKILL");
+  server.signal("SIGCONT");
+  await load.passed(30);
+  await load.stop();
+  await untilSettled(apiUrls);
+  const replayed = await Promise.all(
+    apiUrls.map((url) => metric(url, "tollgate_store_journal_replayed_total")),
+  );
+  expect(Math.max(...replayed)).toBeGreaterThan(0);
+  await untilRecorded(stack.apiUrl, load.answered);
+  const records = await expectLedgerIsRecords(stack.apiUrl, rates.length);
+  expect(new Set(records.map(({ requestId }) => requestId)).size).toBe(records.length);
+}, 180_000);
+
+async function hasJournaled(apiUrl: string): Promise<boolean> {
+  return (await metric(apiUrl, "tollgate_store_journal_bytes")) > 0;
+}
+
+function serviceProcesses(stack: Stack) {
+  return childrenOf(stack.launcherPid).filter(({ pid }) => pid !== stack.envoyPid());
+}
+
+test("Envoy killed under load: the ledger is what the records say, holds end", async () => {
+  const server = await redis();
+  const { stack, apiUrls } = await twoReplicas(server, "envoy-kill");
+  const load = startLoad(stack.proxyUrl);
+  // A third end so soon after its start would be the launcher's last.
+  for (let round = 0; round < 2; round += 1) {
+    await load.passed(60);
+    const pid = stack.envoyPid();
+    process.kill(pid, "SIGKILL");
+    await until("Envoy is started again", 30_000, async () => stack.envoyPid() !== pid);
+  }
+  await load.passed(60);
+  await load.stop();
+  await untilSettled(apiUrls);
+  const records = await expectLedgerIsRecords(stack.apiUrl, rates.length);
+  // What Envoy had in its queue is lost with it: charged is at the most what was asked.
+  const passed = load.answered.filter(({ status }) => status === 200);
+  expect(records.length).toBeGreaterThan(passed.length / 2);
+  for (const { expiresAtMs } of await holdsOf(server)) {
+    expect(expiresAtMs).toBeGreaterThan(Date.now() - 5_000);
+  }
+}, 180_000);
+
+/** What is held in Redis, by its list of expiries. */
+async function holdsOf(server: RedisServer): Promise<{ expiresAtMs: number }[]> {
+  const told = await server.client.zrange("tollgate:{0}:x", "0", "-1", "WITHSCORES");
+  return told
+    .filter((_, index) => index % 2 === 1)
+    .map((score) => ({ expiresAtMs: Number(score) }));
+}
 
 test("deny: 503 with Retry-After while Redis is away; allow: the last known counters", async () => {
   const server = await redis();
   const [deny, allow] = await Promise.all(
     (["deny", "allow"] as const).map((failureMode) =>
       startRedisStack({
-        ...{ redisPort: server.port, upstream, failureMode },
+        ...{ store: `redis://127.0.0.1:${server.port}`, upstream, failureMode },
         limits: perUser(failureMode, "{limit: 3, window: 1h, unit: requests}"),
         journal: join(folder, failureMode),
       }),

@@ -57,7 +57,9 @@ describe("redis store on one node", () => {
     await store.settle([{ ...now("warm"), lease: "L" }]);
     await store.shrink("L", 3);
     await commandsRun();
-    await store.reserve(reservation("M", [held, claim({ key: "other", window: day })], { parts: 5 }));
+    await store.reserve(
+      reservation("M", [held, claim({ key: "other", window: day })], { parts: 5 }),
+    );
     expect(await commandsRun()).toEqual({ evalsha: 1 });
     await store.settle([{ ...now("a"), lease: "L" }]);
     await store.settle([{ ...now("b"), lease: "unknown" }]);

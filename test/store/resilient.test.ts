@@ -8,12 +8,11 @@ import {
   openResilient,
   type ResilientOptions,
   type ResilientStore,
-  StoreUnavailable,
 } from "../../limitador-bridge/ledger/store/resilient.ts";
-import type { Store } from "../../limitador-bridge/ledger/store/store.ts";
 import { StoreError } from "../../limitador-bridge/ledger/store/store-error.ts";
 import { claim, record, recordIds, reservation, settlement } from "./contract/fixture.ts";
 import { storeContract } from "./contract.ts";
+import { Flaky, fast, unavailable, untilClosed } from "./flaky-store.ts";
 
 const folder = await mkdtemp(join(tmpdir(), "tollgate-resilient-"));
 afterAll(() => rm(folder, { recursive: true, force: true }));
@@ -29,34 +28,8 @@ storeContract("resilient memory", (options) => {
   });
 });
 
-/** A memory store that can be away or slow. */
-class Flaky extends MemoryStore {
-  mode: "works" | "fails" | "hangs" = "works";
-  calls = 0;
-  #hanging: (() => void)[] = [];
-
-  async #gate<T>(call: () => Promise<T>): Promise<T> {
-    this.calls += 1;
-    if (this.mode === "fails") throw new StoreError("unavailable", "connection refused");
-    if (this.mode === "hangs") await new Promise<void>((resolve) => this.#hanging.push(resolve));
-    return call();
-  }
-  /** Lets what hangs go on. */
-  resume(): void {
-    this.mode = "works";
-    for (const go of this.#hanging.splice(0)) go();
-  }
-  override reserve: Store["reserve"] = (request) => this.#gate(() => super.reserve(request));
-  override settle: Store["settle"] = (all) => this.#gate(() => super.settle(all));
-  override release: Store["release"] = (id) => this.#gate(() => super.release(id));
-  override expire: Store["expire"] = () => this.#gate(() => super.expire());
-  override appendRecord: Store["appendRecord"] = (r) => this.#gate(() => super.appendRecord(r));
-  override ping: Store["ping"] = () => this.#gate(() => super.ping());
-}
-
 const hour = { kind: "fixed", lengthMs: 3_600_000 } as const;
 const limited = (reserve: number) => claim({ reserve, window: hour });
-const fast = { failuresToOpen: 2, probeEveryMs: 20, reserveTimeoutMs: 30, otherTimeoutMs: 60 };
 
 let flaky = new Flaky();
 let path = "";
@@ -83,23 +56,6 @@ beforeEach(async () => {
   await open();
 });
 afterEach(() => store.close());
-
-async function unavailable(call: Promise<unknown>): Promise<StoreUnavailable> {
-  const error = await call.then(
-    () => null,
-    (reason: unknown) => reason,
-  );
-  expect(error).toBeInstanceOf(StoreUnavailable);
-  return error as StoreUnavailable;
-}
-
-async function untilClosed(): Promise<void> {
-  const deadline = Date.now() + 5_000;
-  while (store.status().circuit === "open" || store.status().journaledBytes > 0) {
-    if (Date.now() > deadline) throw new Error("the circuit stays open");
-    await sleep(5);
-  }
-}
 
 describe("reserve while the store is away", () => {
   test("fails with what the last known counters say", async () => {
@@ -138,7 +94,7 @@ describe("reserve while the store is away", () => {
     expect(performance.now() - again).toBeLessThan(500);
     expect(flaky.calls - calls).toBeLessThanOrEqual(4);
     flaky.resume();
-    await untilClosed();
+    await untilClosed(store);
     expect(circuit).toEqual([true, false]);
     expect(await store.reserve(reservation("z", [limited(1)]))).toMatchObject({ admitted: true });
   });
@@ -153,7 +109,7 @@ describe("reserve while the store is away", () => {
     const admitted = await unavailable(store.reserve(reservation("kept", [free])));
     expect(admitted.shadow.admitted).toBe(true);
     flaky.resume();
-    await untilClosed();
+    await untilClosed(store);
     await sleep(20);
     expect(await flaky.counters("", 10)).toMatchObject([
       { key: "default/free/tokens/alice", held: 0 },
@@ -198,7 +154,7 @@ describe("settle while the store is away", () => {
     expect(await recordIds(flaky)).toEqual([]);
     expect(store.status().journaledBytes).toBeGreaterThan(1_000);
     flaky.mode = "works";
-    await untilClosed();
+    await untilClosed(store);
     expect(await recordIds(flaky)).toEqual(["unknown", "held", "denied"]);
     expect(await flaky.counters("", 10)).toMatchObject([{ used: 27, held: 0 }]);
     expect(await readdir(path)).toEqual(["lock"]);
@@ -218,7 +174,7 @@ describe("settle while the store is away", () => {
     await store.settle([guess]);
     await store.settle([settlement("b", 3)]);
     flaky.mode = "works";
-    await untilClosed();
+    await untilClosed(store);
     expect(await flaky.counters("", 10)).toMatchObject([{ used: 15, held: 0 }]);
     expect((await flaky.records({ limit: 10 })).records).toEqual([record("b"), record("a")]);
   });
@@ -249,7 +205,7 @@ describe("settle while the store is away", () => {
     await store.release("shadow");
     expect(store.status().journaledBytes).toBe(bytes);
     flaky.mode = "works";
-    await untilClosed();
+    await untilClosed(store);
     expect(await flaky.counters("", 10)).toMatchObject([{ held: 0 }]);
   });
 
@@ -264,7 +220,7 @@ describe("settle while the store is away", () => {
     await appendFile(join(path, segment), '{"settle":{"id":"torn","amou');
     flaky.mode = "works";
     await open();
-    await untilClosed();
+    await untilClosed(store);
     expect(await recordIds(flaky)).toHaveLength(250);
     expect(await flaky.counters("", 10)).toMatchObject([{ used: 500 }]);
     expect(warnings.filter((text) => text.includes("refused"))).toEqual([]);
@@ -285,7 +241,7 @@ describe("settle while the store is away", () => {
       return settle(all);
     };
     flaky.mode = "works";
-    await untilClosed();
+    await untilClosed(store);
     expect(left).toBeLessThan(0);
     expect(await flaky.counters("", 10)).toMatchObject([{ used: 4 }]);
     expect(await recordIds(flaky)).toEqual(["b", "a"]);
@@ -297,7 +253,7 @@ describe("settle while the store is away", () => {
     const bad = JSON.stringify({ settle: settlement("bad", -2, [limited(0)]) });
     await writeFile(join(path, "0000000007.jsonl"), `${bad}\nnonsense\n${good}\n`);
     await open();
-    await untilClosed();
+    await untilClosed(store);
     expect(await recordIds(flaky)).toEqual(["good"]);
     const refused = (await readFile(join(path, "refused.jsonl"), "utf8")).trim().split("\n");
     expect(refused.map((line) => JSON.parse(line))).toEqual([
@@ -318,11 +274,11 @@ describe("settle while the store is away", () => {
       message: `journal ${path} is full (1000 bytes)`,
     });
     flaky.mode = "works";
-    await untilClosed();
+    await untilClosed(store);
     flaky.mode = "fails";
     await one("b");
     flaky.mode = "works";
-    await untilClosed();
+    await untilClosed(store);
     expect(await flaky.counters("", 10)).toMatchObject([{ used: 2 }]);
   });
 

@@ -1,6 +1,7 @@
 /** The embedded store as rows, to be copied. The service must not have it open. */
-import { endedTtlMs } from "../hold.ts";
+
 import { isOver } from "../counter.ts";
+import { endedTtlMs } from "../hold.ts";
 import { type OpenedLevel, openLevel } from "./embedded/open-level.ts";
 import {
   counterKey,

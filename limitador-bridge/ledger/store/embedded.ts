@@ -16,7 +16,13 @@ import type { ClassicLevel } from "classic-level";
 import type { UsageRecord } from "../../contract/usage-record.ts";
 import { Book, type BookKeeper } from "../book.ts";
 import { type Ended, endedTtlMs } from "../hold.ts";
-import { checkId, checkParts, checkReserve, checkSettlement, recordTimeMs } from "../request-check.ts";
+import {
+  checkId,
+  checkParts,
+  checkReserve,
+  checkSettlement,
+  recordTimeMs,
+} from "../request-check.ts";
 import { Clock } from "./clock.ts";
 import { GroupWriter } from "./embedded/group-writer.ts";
 import { type OpenedLevel, openLevel } from "./embedded/open-level.ts";

@@ -3,7 +3,13 @@ import { setImmediate as nextTurn } from "node:timers/promises";
 import type { UsageRecord } from "../../contract/usage-record.ts";
 import { Book, type BookKeeper } from "../book.ts";
 import { type Ended, endedTtlMs } from "../hold.ts";
-import { checkId, checkParts, checkReserve, checkSettlement, recordTimeMs } from "../request-check.ts";
+import {
+  checkId,
+  checkParts,
+  checkReserve,
+  checkSettlement,
+  recordTimeMs,
+} from "../request-check.ts";
 import { Clock } from "./clock.ts";
 import { RecordList } from "./record-list.ts";
 import { defaultRetentionMs } from "./record-query.ts";

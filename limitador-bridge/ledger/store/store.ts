@@ -73,7 +73,7 @@ export interface ReserveRequest {
   alternatives?: LimitClaim[][];
   /**
    * Makes it a lease of so many parts: each claim's `reserve` is held that many times, and has to
-   * fit (limit, allowance, below) as a whole. Of a lease `onExpiry` and `expiryRecord` are not used.
+   * fit (limit, allowance, below) as a whole. `onExpiry` and `expiryRecord` are then not used.
    */
   parts?: number;
   holdMs: number;

@@ -1,7 +1,7 @@
 /** Copies all that one store has into another: counters, holds, ended ids and usage records. */
 import type { UsageRecord } from "../../contract/usage-record.ts";
-import type { Ended, Hold } from "../hold.ts";
 import type { CounterState } from "../counter.ts";
+import type { Ended, Hold } from "../hold.ts";
 import { StoreError } from "./store-error.ts";
 
 export type TransferRow =

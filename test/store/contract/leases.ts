@@ -174,7 +174,9 @@ export function leaseContract(bench: Bench): void {
     test("its end gives the rest back, charges nothing and leaves no record", async () => {
       const { store, clock } = bench;
       await store.reserve(lease("L", [claim({ reserve: 10, onExpiry: 9 })], 4, 2_000));
-      await store.reserve(reservation("early", [claim({ reserve: 1, onExpiry: 2 })], { holdMs: 1 }));
+      await store.reserve(
+        reservation("early", [claim({ reserve: 1, onExpiry: 2 })], { holdMs: 1 }),
+      );
       await store.settle([under("a", 3)]);
       clock.advance(1_999);
       expect(await store.expire()).toEqual(["early"]);

@@ -15,7 +15,7 @@ export function replacedContract(bench: Bench): void {
     (await bench.store.settle(settlements)).map((result) => result.replaced);
 
   describe("the record that a settlement's takes the place of", () => {
-    test("there is none of a plain settlement, with a hold or without, or a duplicate", async () => {
+    test("there is none of a plain settlement, held or not, or a duplicate", async () => {
       const { store } = bench;
       await store.reserve(reservation("held", [claim({ reserve: 9 })]));
       const once = settlement("held", 3);
@@ -82,7 +82,7 @@ export function replacedContract(bench: Bench): void {
       expect(await bench.store.expire()).toEqual([]);
     });
 
-    test("held, expired, provisional and settled ones are admitted, released ones not", async () => {
+    test("held, expired, provisional and settled ones are, released ones not", async () => {
       const { store, clock } = bench;
       for (const id of ["expired", "held", "released"]) {
         const holdMs = id === "expired" ? 1_000 : 30_000;

@@ -41,11 +41,34 @@ function open() {
 const settled = { state: "settled", atMs: 1 } as const;
 const turn = () => new Promise((resolve) => setImmediate(resolve));
 
+test("what comes in one turn goes together", async () => {
+  const { writer, writes, used } = open();
+  used.set("k", "1");
+  writer.counterChanged("k");
+  const first = writer.commit("process");
+  used.set("k", "2");
+  writer.put("r!a", "record");
+  const second = writer.commit("sync");
+  await turn();
+  expect(writes).toHaveLength(1);
+  expect(writes[0]).toMatchObject({
+    rows: [
+      ["c!k", "2"],
+      ["r!a", "record"],
+    ],
+    sync: true,
+  });
+  writes[0]?.finish();
+  await Promise.all([first, second]);
+  expect(writes).toHaveLength(1);
+});
+
 test("what comes while a batch is written goes together in the next", async () => {
   const { writer, writes, used } = open();
   used.set("k", "1");
   writer.counterChanged("k");
   const first = writer.commit("process");
+  await turn();
   used.set("k", "2");
   writer.counterChanged("k");
   const second = writer.commit("sync");
@@ -78,6 +101,7 @@ test("a write that fails is told, stays staged, and is made good by the next", a
   writer.put("r!a", "old");
   writer.end("a", settled);
   const failing = writer.commit("sync");
+  await turn();
   writes[0]?.finish(new Error("no space left on device"));
   const message = "embedded store cannot write: no space left on device";
   await expect(failing).rejects.toMatchObject({ code: "unavailable", message });
@@ -87,6 +111,7 @@ test("a write that fails is told, stays staged, and is made good by the next", a
 
   writer.put("r!a", "new");
   const retry = writer.commit("process");
+  await turn();
   expect(new Map(writes[1]?.rows)).toEqual(
     new Map([
       ["r!a", "new"],

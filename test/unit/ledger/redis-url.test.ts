@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest";
 import { parseRedisUrl } from "../../../limitador-bridge/ledger/store/redis/redis-url.ts";
 import { crc16, slotOf } from "../../../limitador-bridge/ledger/store/redis/shards.ts";
 
-const plain = { tls: false, db: 0, prefix: "tollgate" };
+const plain = { tls: false, tlsFiles: {}, db: 0, prefix: "tollgate" };
 
 describe("parseRedisUrl", () => {
   test.each([
@@ -21,6 +21,7 @@ describe("parseRedisUrl", () => {
         kind: "single",
         addresses: [{ host: "::1", port: 6380 }],
         tls: true,
+        tlsFiles: {},
         db: 3,
         prefix: "eu:tollgate",
         waitReplicas: 2,
@@ -44,7 +45,7 @@ describe("parseRedisUrl", () => {
       },
     ],
     [
-      "redis-cluster://10.0.0.1:7000,10.0.0.2:7000?tls=true",
+      "redis-cluster://10.0.0.1:7000,10.0.0.2:7000?tls=true&ca=/etc/my%20ca.pem",
       {
         ...plain,
         kind: "cluster",
@@ -53,6 +54,7 @@ describe("parseRedisUrl", () => {
           { host: "10.0.0.2", port: 7000 },
         ],
         tls: true,
+        tlsFiles: { ca: "/etc/my ca.pem" },
         waitReplicas: 1,
       },
     ],
@@ -69,7 +71,12 @@ describe("parseRedisUrl", () => {
     ["redis://localhost/mydb", "redis db: expected a small integer"],
     ["redis://:%zz@localhost", "redis user or password: is not percent-encoded"],
     ["redis://localhost?prefix={x}", "redis prefix: expected letters"],
-    ["redis://localhost?password=secret", "redis password: expected one of tls, db, prefix, wait"],
+    [
+      "redis://localhost?password=secret",
+      "redis password: expected one of tls, ca, cert, key, db, prefix, wait",
+    ],
+    ["redis://localhost?ca=/etc/ca.pem", "redis ca, cert, key: expected rediss:// or tls=true"],
+    ["rediss://localhost?cert=/etc/me.pem", "redis cert, key: expected both"],
     ["redis-sentinel://s1:26379", "redis path: expected the name"],
     ["redis-cluster://a:1/1", "redis db: Redis Cluster has only database 0"],
     ["redis-cluster://a:1?tls=yes", "redis tls: expected true or false"],

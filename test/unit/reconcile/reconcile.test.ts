@@ -2,6 +2,7 @@
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { afterEach, describe, expect, test } from "vitest";
+import type { LedgerDrift } from "../../../limitador-bridge/alerts/ledger-alert.ts";
 import type { UsageRecord } from "../../../limitador-bridge/contract/usage-record.ts";
 import { counterId } from "../../../limitador-bridge/ledger/counter.ts";
 import { MemoryStore } from "../../../limitador-bridge/ledger/store/memory.ts";
@@ -136,6 +137,7 @@ describe("the job", () => {
   async function run(counters: LedgerCounter[], prometheusUrl: string | null) {
     const metrics = createMetrics({ defaults: false });
     const logged: [object, string][] = [];
+    const told: LedgerDrift[] = [];
     const error = (fields: object, message: string) => logged.push([fields, message]);
     const store = new MemoryStore();
     const spent: UsageRecord = record("one", { time: new Date(NOW_MS - 1000).toISOString() });
@@ -145,18 +147,20 @@ describe("the job", () => {
       calls: { counters: async () => counters, publishedSums: async () => sums },
       ...{ store, prometheusUrl, intervalMs: 0, metrics: metrics.ledger },
       log: { info: () => {}, warn: () => {}, error },
+      onDrift: (drift) => told.push(drift),
       nowMs: () => NOW_MS,
     });
     await job.run();
     const text = await metrics.text();
     const drift = [...text.matchAll(/^tollgate_ledger_drift_ratio\{against="(\w+)"\} (\S+)$/gm)];
-    return { logged, drift: drift.map(([, against, ratio]) => [against, Number(ratio)]) };
+    return { logged, told, drift: drift.map(([, against, ratio]) => [against, Number(ratio)]) };
   }
 
   test("says nothing where all is well", async () => {
     const url = await prometheus([{ metric: { team: "research" }, value: [0, "0.02"] }]);
     expect(await run([counter(fixed, 100)], url)).toEqual({
       logged: [],
+      told: [],
       drift: [
         ["records", 0],
         ["prometheus", 0],
@@ -166,7 +170,11 @@ describe("the job", () => {
 
   test("tells counters and teams that drift, once more looked at", async () => {
     const url = await prometheus([{ metric: { team: "research" }, value: [0, "0.04"] }]);
-    const { logged, drift } = await run([counter(fixed, 60)], url);
+    const { logged, told, drift } = await run([counter(fixed, 60)], url);
+    expect(told).toEqual([
+      { against: "records", count: 1, worst: "fixed", drift: 0.4 },
+      { against: "prometheus", count: 1, worst: "research", drift: 0.5 },
+    ]);
     expect(drift).toEqual([
       ["records", 0.4],
       ["prometheus", 0.5],

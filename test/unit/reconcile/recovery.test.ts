@@ -6,6 +6,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, afterEach, expect, test, vi } from "vitest";
 import { counterId } from "../../../limitador-bridge/ledger/counter.ts";
 import { parseRedisUrl } from "../../../limitador-bridge/ledger/store/redis/redis-url.ts";
+import { scripts } from "../../../limitador-bridge/ledger/store/redis/script.ts";
 import type { LimitClaim, Store } from "../../../limitador-bridge/ledger/store/store.ts";
 import { type Ledger, openLedger } from "../../../limitador-bridge/reconcile/open-ledger.ts";
 import { compareAll, correctAll, drifting } from "../../../limitador-bridge/reconcile/reconcile.ts";
@@ -143,6 +144,26 @@ test("what the newest writes lost is given back, also by a process that comes ba
   expect(await used(again.store)).toEqual(["fixed", "month", "sliding"].map((key) => [key, 11, 0]));
   expect(again.restored).toBe(1);
   expect(await recordIds(again.store)).toHaveLength(2);
+  await server.stop();
+}, 30_000);
+
+test("a decision of a service is one round trip, with all that is around the store", async () => {
+  const server = await startRedis();
+  const a = await replica(server, "round-trips");
+  await spend(a.store, "warm", 1);
+  const monitor = await server.client.monitor();
+  const bySource = new Map<string, string[]>();
+  monitor.on("monitor", (_time: string, [name = "", sha = ""]: string[], source: string) => {
+    if (source !== "lua") bySource.set(source, [...(bySource.get(source) ?? []), `${name} ${sha}`]);
+  });
+  for (let n = 0; n < 20; n += 1) await a.store.reserve(reservation(`r${n}`, claims));
+  await a.store.settle(Array.from({ length: 20 }, (_, n) => settlement(`r${n}`, 1, claims)));
+  const calls = [...Array(20).fill(scripts.reserve), ...Array(20).fill(scripts.settle)];
+  const expected = calls.map(({ sha }) => `evalsha ${sha}`);
+  // Recovery looks at Redis on a connection of its own, four times a second.
+  const asked = () => [...bySource.values()].find((all) => all.includes(expected[0] ?? ""));
+  await vi.waitFor(() => expect(asked()).toEqual(expected), { timeout: 5_000 });
+  monitor.disconnect();
   await server.stop();
 }, 30_000);
 

@@ -112,8 +112,8 @@ test("embedded → Redis → Cluster → embedded; each goes on as the first wou
 
   const expected = await goOn(await openStore(embedded("first")));
   expect(expected.results).toEqual(Array(3).fill([true, false, false, false, true, false]));
-  // Of each lease five parts were left: three counters of each user, and one of all.
-  const held = [...Array(9).fill(5 * 50), 3 * 5 * 50];
+  // Of each lease four parts were left: three counters of each user, and one of all.
+  const held = [...Array(9).fill(4 * 50), 3 * 4 * 50];
   expect(expected.middle.map((view) => view.held).sort((a, b) => a - b)).toEqual(held);
   expect(expected.after.map(({ held }) => held)).toEqual(Array(10).fill(0));
   for (const url of [single, clustered, embedded("last")]) {

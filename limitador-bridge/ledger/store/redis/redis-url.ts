@@ -10,6 +10,8 @@ export interface RedisUrl {
   kind: "single" | "sentinel" | "cluster";
   addresses: RedisAddress[];
   tls: boolean;
+  /** PEM files: who signed the servers' certificates, and this client's own. */
+  tlsFiles: { ca?: string; cert?: string; key?: string };
   username?: string;
   password?: string;
   db: number;
@@ -37,7 +39,8 @@ export const redisForms = [
 
 /**
  * `scheme://[user:password@]host[:port][,host[:port]…][/db or name][?prefix=…&wait=…&db=…&tls=…]`
- * User and password are percent-encoded where they have to be.
+ * User and password are percent-encoded where they have to be. With TLS also `ca`, `cert` and
+ * `key`, paths of PEM files, for certificates of one's own.
  * @throws StoreError unsupported_scheme, never telling the password.
  */
 export function parseRedisUrl(url: string): RedisUrl {
@@ -53,6 +56,7 @@ export function parseRedisUrl(url: string): RedisUrl {
     kind,
     tls: tls || flag(options, "tls"),
     addresses: hosts.split(",").map((host) => address(host, port)),
+    tlsFiles: tlsFiles(options),
     db: count(options, "db", kind === "single" && path !== "" ? path : "0"),
     prefix: options.get("prefix") ?? "tollgate",
     waitReplicas: count(options, "wait", kind === "single" ? "0" : "1"),
@@ -62,9 +66,14 @@ export function parseRedisUrl(url: string): RedisUrl {
 }
 
 function checked(parsed: RedisUrl, path: string, options: URLSearchParams): RedisUrl {
-  const known = ["tls", "db", "prefix", "wait"];
+  const known = ["tls", "ca", "cert", "key", "db", "prefix", "wait"];
   const unknown = [...options.keys()].find((name) => !known.includes(name));
   if (unknown !== undefined) throw refused(unknown, `expected one of ${known.join(", ")}`);
+  const { ca, cert, key } = parsed.tlsFiles;
+  if (!parsed.tls && (ca ?? cert ?? key) !== undefined) {
+    throw refused("ca, cert, key", "expected rediss:// or tls=true with them");
+  }
+  if ((cert === undefined) !== (key === undefined)) throw refused("cert, key", "expected both");
   if (!/^[\w.:-]+$/.test(parsed.prefix)) throw refused("prefix", "expected letters, digits, _.:-");
   if (parsed.kind === "sentinel") {
     if (path === "") throw refused("path", "expected the name of the sentinels' group");
@@ -77,6 +86,11 @@ function checked(parsed: RedisUrl, path: string, options: URLSearchParams): Redi
     throw refused("host", "more than one: expected redis-cluster:// or redis-sentinel://");
   }
   return parsed;
+}
+
+function tlsFiles(options: URLSearchParams): RedisUrl["tlsFiles"] {
+  const names = (["ca", "cert", "key"] as const).filter((name) => options.has(name));
+  return Object.fromEntries(names.map((name) => [name, options.get(name) as string]));
 }
 
 function address(text: string, defaultPort: number): RedisAddress {
@@ -114,6 +128,7 @@ function flag(options: URLSearchParams, name: string): boolean {
   return text === "true";
 }
 
-function refused(field: string, why: string): StoreError {
+/** A StoreError of code unsupported_scheme about one part of the url. */
+export function refused(field: string, why: string): StoreError {
   return new StoreError("unsupported_scheme", `STORE, redis ${field}: ${why}`);
 }

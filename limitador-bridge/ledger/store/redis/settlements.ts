@@ -80,11 +80,7 @@ export class Settlements {
   }
 
   /** null: the id is settled, in all its shards. */
-  async #placeOf(
-    { id, lease }: Settlement,
-    home: Shard,
-    groups: Groups,
-  ): Promise<Place | null> {
+  async #placeOf({ id, lease }: Settlement, home: Shard, groups: Groups): Promise<Place | null> {
     const single = this.#shards.all.length === 1;
     const own = this.#remembered.get(id);
     if (own !== undefined) return { others: this.#at(own), lease: null };
@@ -94,7 +90,10 @@ export class Settlements {
     const leased = lease === undefined ? null : await this.#shardsOf(lease);
     const shards = leased ?? [...groups.keys()];
     const others = shards.filter((shard) => shard !== home);
-    return { others, lease: leased !== null && lease !== undefined ? { id: lease, shards: leased } : null };
+    return {
+      others,
+      lease: leased !== null && lease !== undefined ? { id: lease, shards: leased } : null,
+    };
   }
 
   #at(indexes: number[]): Shard[] {
