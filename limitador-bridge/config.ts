@@ -29,6 +29,10 @@ export interface Config {
   reconcileIntervalMs: number;
   /** Where reconciliation asks for llm_cost_usd_total; null: nowhere. */
   prometheusUrl: string | null;
+  /** Whether /metrics has gen_ai.* names too. */
+  genAiMetrics: boolean;
+  /** The compiled filter, for proxies that fetch it. */
+  wasm: string;
   logLevel: string;
 }
 
@@ -64,6 +68,8 @@ export function readConfig(
     storeTimeoutMs: integer(env, "STORE_TIMEOUT_MS", 40, 1, 10_000),
     reconcileIntervalMs: duration(env, "RECONCILE_INTERVAL", "15m"),
     prometheusUrl: httpUrl(env, "PROMETHEUS_URL"),
+    genAiMetrics: oneOf(env, "GEN_AI_METRICS", "off", ["on", "off"]) === "on",
+    wasm: text(env, "TOLLGATE_WASM", projectFile("build/tollgate.wasm")),
     logLevel: oneOf(env, "LOG_LEVEL", "info", LOG_LEVELS),
   };
 }
@@ -83,8 +89,13 @@ function stateFolder(env: Record<string, string | undefined>): string | null {
 export function pricesFolder(env: Record<string, string | undefined>): string | null {
   const given = value(env, "PRICES");
   if (given !== undefined) return given;
-  const own = resolve(fileURLToPath(import.meta.url), "../../policies/prices");
+  const own = projectFile("policies/prices");
   return existsSync(own) ? own : null;
+}
+
+/** dist/ and limitador-bridge/ lie beside each other. */
+function projectFile(path: string): string {
+  return resolve(fileURLToPath(import.meta.url), "../..", path);
 }
 
 /** An empty variable is as good as none: that is how shells and compose files unset one. */

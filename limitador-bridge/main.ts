@@ -6,12 +6,15 @@ import { type InForce, keepInForce, type WatchedFolder } from "./admission/in-fo
 import { createLogThrottle } from "./admission/log-throttle.ts";
 import { createPrices, PRICE_KINDS, SERVICE_KINDS } from "./admission/price-source.ts";
 import { type AlertConfig, readAlertConfig } from "./alerts/config.ts";
+import { type ForecastJob, startForecastJob } from "./alerts/forecast-job.ts";
 import { buildApp } from "./app.ts";
 import { auditedObjects } from "./audit/policy-changes.ts";
+import { readBudgets } from "./budget/budget-state.ts";
 import { openServiceBudgets, type ServiceBudgets } from "./budget/service-budgets.ts";
 import { type Config, ConfigError, readConfig } from "./config.ts";
 import { createOutputLengths } from "./estimate/output-lengths.ts";
 import { createRatios } from "./estimate/ratios.ts";
+import { createTokenCounter } from "./estimate/token-worker-pool.ts";
 import { StoreError } from "./ledger/store/store-error.ts";
 import { createMetrics, type Metrics } from "./metrics.ts";
 import type { PolicyKind } from "./policy/kinds/kind.ts";
@@ -40,6 +43,7 @@ interface Running {
   budgets: ServiceBudgets;
   inForce: InForce;
   expiry: ExpiryJob;
+  forecasts: ForecastJob;
   denialRecords: DenialRecords;
   log: Logger;
 }
@@ -81,7 +85,14 @@ function assemble(
     storeState: state,
     policies: inForce.policies,
     prices: inForce.prices,
-    ratios: { ...ratios, usualOutputTokens: lengths.usual },
+    ratios: {
+      ...ratios,
+      usualOutputTokens: lengths.usual,
+      outputBytesPerToken: (model) => ratios.get(model).output,
+    },
+    tokens: createTokenCounter({
+      onFault: (error) => log.error({ err: error }, "token counter failed"),
+    }),
     grants,
     audit,
     onBudgetAlert,
@@ -100,18 +111,20 @@ function assemble(
     holdMs: config.holdMs,
     apiToken: config.apiToken,
     admitTimeoutMs: config.admitTimeoutMs,
+    wasm: config.wasm,
     nowMs: Date.now,
   });
   return { app, denialRecords };
 }
 
 async function start(config: Config, alerts: AlertConfig, log: Logger): Promise<Running> {
-  const metrics = createMetrics({ defaults: true });
+  const metrics = createMetrics({ defaults: true, genAi: config.genAiMetrics });
   const policies = await loadOrExplain(config.policies, SERVICE_KINDS, log);
   const prices =
     config.prices === null ? null : await loadOrExplain(config.prices, PRICE_KINDS, log);
   const ledger = await openOrExplain(config, metrics, log);
   const budgets = await openServiceBudgets({ ...config, alerts }, metrics, log);
+  ledger.tellAlerts(budgets.raise);
   const catalogue = await loadCatalogue();
   const inForce = keepInForce({
     policies,
@@ -123,7 +136,20 @@ async function start(config: Config, alerts: AlertConfig, log: Logger): Promise<
   });
   const { app, denialRecords } = assemble(config, ledger, budgets, inForce, metrics, log);
   const expiry = startExpiryJob(ledger.store, metrics, log);
-  const running = { app, ledger, budgets, inForce, expiry, denialRecords, log };
+  if (config.store.startsWith("embedded:")) budgets.learnSpending(ledger.store);
+  const forecasts = startForecastJob({
+    read: () =>
+      readBudgets({
+        store: ledger.store,
+        budgets: inForce.policies().budgets,
+        grants: budgets.grants,
+        nowMs: Date.now(),
+      }),
+    raise: budgets.raise,
+    log,
+    nowMs: Date.now,
+  });
+  const running = { app, ledger, budgets, inForce, expiry, forecasts, denialRecords, log };
   try {
     const url = await app.listen({ host: config.host, port: config.apiPort });
     // Only the scheme: the rest of a store's URL may hold a password.
@@ -138,12 +164,13 @@ async function start(config: Config, alerts: AlertConfig, log: Logger): Promise<
 
 /** Answers what has begun, writes what waits, closes the store: nothing acknowledged is lost. */
 async function stop(running: Running): Promise<void> {
-  const { app, ledger, budgets, inForce, expiry, denialRecords } = running;
+  const { app, ledger, budgets, inForce, expiry, forecasts, denialRecords } = running;
   await inForce.close();
   const drain = setTimeout(() => app.server.closeAllConnections(), DRAIN_MS);
   await app.close();
   clearTimeout(drain);
   await expiry.stop();
+  await forecasts.stop();
   await denialRecords.flush();
   await budgets.close();
   await ledger.close();

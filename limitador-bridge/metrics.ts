@@ -3,13 +3,13 @@
  * process, as Prometheus expects; the ledger is what lasts.
  */
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "prom-client";
+import { type BoundedLabel, boundedLabel, boundedSeries, OTHER } from "./bounded-labels.ts";
 import { type BudgetMetrics, createBudgetMetrics } from "./budget/budget-metrics.ts";
 import type { UsageRecord } from "./contract/usage-record.ts";
 import type { BytesPerToken, EstimateErrors } from "./estimate/ratios.ts";
+import { createGenAiMetrics, type GenAiRecorder } from "./gen-ai-metrics.ts";
 import { createLedgerMetrics, type LedgerMetrics } from "./reconcile/ledger-metrics.ts";
 
-/** Distinct values of one label; clients choose models and teams, so there has to be an end. */
-const MAX_LABEL_VALUES = 500;
 const NANO_USD_PER_USD = 1e9;
 const HANDLING_SECONDS = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1];
 /** |estimated − reported| / reported. */
@@ -17,8 +17,6 @@ const ERROR_RATIOS = [0.02, 0.05, 0.1, 0.15, 0.25, 0.5, 1, 2, 5];
 /** Ours and the provider's cost are each rounded up to a nano-USD. */
 const COST_TOLERANCE_NANO_USD = 1;
 const DIRECTIONS = ["input", "output"] as const;
-/** Takes the place of values beyond MAX_LABEL_VALUES. */
-const OTHER = "other";
 
 export interface Metrics {
   requests: Counter<"api" | "model" | "verdict" | "reason">;
@@ -29,6 +27,8 @@ export interface Metrics {
   holdsExpired: Counter;
   droppedDenialRecords: Counter;
   alerts: Counter<"sender" | "result">;
+  leases: Counter;
+  leaseParts: Counter<"result">;
   ledger: LedgerMetrics;
   budget: BudgetMetrics;
   admitSeconds: Histogram;
@@ -44,8 +44,12 @@ export interface Metrics {
   contentType: string;
 }
 
-/** Makes the metrics; `defaults` adds the process's own (CPU, memory, event loop). */
-export function createMetrics({ defaults }: { defaults: boolean }): Metrics {
+/**
+ * Makes the metrics; `defaults` adds the process's own (CPU, memory, event loop), `genAi` usage by
+ * OpenTelemetry's names.
+ */
+export function createMetrics(given: { defaults: boolean; genAi?: boolean }): Metrics {
+  const { defaults, genAi = false } = given;
   const registry = new Registry();
   if (defaults) collectDefaultMetrics({ register: registry });
   const counters = createCounters(registry);
@@ -53,7 +57,8 @@ export function createMetrics({ defaults }: { defaults: boolean }): Metrics {
   const model = boundedLabel();
   const costs = costComparison(createCostMetrics(registry));
   const { countRecord, ...recording } = recorders(traffic, model);
-  const budget = createBudgetMetrics(registry, boundedLabel);
+  const countGenAi: GenAiRecorder = genAi ? createGenAiMetrics(registry) : () => {};
+  const budget = createBudgetMetrics(registry);
   const histogram = (name: string, help: string) =>
     new Histogram({ name, help, buckets: HANDLING_SECONDS, registers: [registry] });
   return {
@@ -65,6 +70,7 @@ export function createMetrics({ defaults }: { defaults: boolean }): Metrics {
     ...recording,
     countRecord(record) {
       countRecord(record);
+      countGenAi(record);
       costs(record);
     },
     countLearned: learning(createLearningMetrics(registry), model),
@@ -88,6 +94,12 @@ function createCounters(registry: Registry) {
     holdsExpired: counter(
       "tollgate_holds_expired_total",
       "Holds that ended with no settlement and were charged their input estimate.",
+    ),
+    leases: counter("tollgate_leases_total", "Leases granted to filters."),
+    leaseParts: counter(
+      "tollgate_lease_parts_total",
+      "Requests that leases were granted for, and those of them that were settled.",
+      ["result"],
     ),
     droppedDenialRecords: counter(
       "tollgate_denial_records_dropped_total",
@@ -203,6 +215,9 @@ function recorders(traffic: ReturnType<typeof createTrafficCounters>, model: Bou
   const api = boundedLabel();
   const team = boundedLabel();
   const app = boundedLabel();
+  const decisionSeries = boundedSeries(["api", "verdict", "reason"]);
+  const tokenSeries = boundedSeries(["kind", "team"]);
+  const costSeries = boundedSeries(["team"]);
   const { requests, tokens, cost, records } = traffic;
   return {
     requests,
@@ -212,17 +227,19 @@ function recorders(traffic: ReturnType<typeof createTrafficCounters>, model: Bou
       verdict: string,
       reason: string,
     ) {
-      requests.inc({ api: api(apiName), model: model(modelName), verdict, reason });
+      const labels = { api: api(apiName), model: model(modelName), verdict, reason };
+      requests.inc(decisionSeries(labels));
     },
     countRecord(record: UsageRecord) {
       records.inc({ source: record.source, outcome: record.outcome });
       if (record.outcome === "denied") return;
       const labels = { model: model(record.model), team: team(record.team) };
       for (const [kind, count] of tokenKinds(record)) {
-        if (count > 0) tokens.inc({ ...labels, kind }, count);
+        if (count > 0) tokens.inc(tokenSeries({ ...labels, kind }), count);
       }
       if (record.costNanoUsd > 0) {
-        cost.inc({ ...labels, app: app(record.app) }, record.costNanoUsd / NANO_USD_PER_USD);
+        const series = costSeries({ ...labels, app: app(record.app) });
+        cost.inc(series, record.costNanoUsd / NANO_USD_PER_USD);
       }
     },
   };
@@ -237,18 +254,4 @@ function tokenKinds({ tokens }: UsageRecord): [string, number][] {
     ["reasoning", tokens.reasoning],
     ["total", tokens.total],
   ];
-}
-
-type BoundedLabel = (value: string | null) => string;
-
-/** Keeps the first values of a label as they are and calls all later ones "other". */
-function boundedLabel(): BoundedLabel {
-  const known = new Set<string>();
-  return (value) => {
-    if (value === null) return "unknown";
-    if (known.has(value)) return value;
-    if (known.size >= MAX_LABEL_VALUES) return OTHER;
-    known.add(value);
-    return value;
-  };
 }

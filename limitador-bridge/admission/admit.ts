@@ -1,6 +1,8 @@
 /** The decision on one request: match, estimate, plan, reserve, answer. */
+import type { MatchOutcome } from "../budget/budget-index.ts";
 import { exceeded } from "../budget/denial.ts";
 import type { AdmitAnswer, AdmitRequest } from "../contract/filter.ts";
+import { countInput } from "../estimate/counted-input.ts";
 import type { Refusal, ReserveResult } from "../ledger/store/store.ts";
 import { StoreError } from "../ledger/store/store-error.ts";
 import { matchRequest } from "../policy/match-memo.ts";
@@ -14,6 +16,7 @@ import {
   type Case,
   expiryRecord,
   firstOption,
+  providerFor,
   type RecordedCase,
 } from "./case.ts";
 import { limitStates } from "./limit-text.ts";
@@ -29,13 +32,15 @@ export async function admit(parts: AdmissionParts, request: AdmitRequest): Promi
   const policies = parts.policies();
   const { attributes, llm } = request;
   const { context, payer, limits, errors } = matchRequest(policies, attributes, llm);
-  const known: RecordedCase = { request, context, payer, nowMs };
+  const matched = policies.budgets.match(payer);
+  const counted = isCounted(matched) ? await countedInput(parts, request) : {};
+  const known: RecordedCase = { request, context, payer, nowMs, ...counted };
   const isRenewal = request.renew !== undefined;
   const refusing = reportErrors(parts, errors);
   if (refusing !== undefined) {
     return isRenewal ? NO_LEASE : refuseEvaluation(parts, known, refusing);
   }
-  const planned = planCase(parts, known, policies.budgets.match(payer));
+  const planned = planCase(parts, known, matched);
   if (planned.kind === "deny") {
     if (isRenewal) return NO_LEASE;
     return refuseBudget(parts, known, { denial: planned.denial, plan: null, counters: [] });
@@ -43,11 +48,28 @@ export async function admit(parts: AdmissionParts, request: AdmitRequest): Promi
   const plan = planned.kind === "plan" ? planned.plan : null;
   const { ratios } = parts;
   const prices = parts.prices();
-  const options = caseOptions({ llm, limits, plan, prices, ratios, nowMs });
+  const providerOf = (model: string | null) => providerFor(context, model);
+  const shared = { llm, providerOf, limits, plan, prices, ratios, nowMs };
+  const options = caseOptions({ ...shared, ...counted });
   const found: Case = { ...known, limits, plan, options };
   const money = unpricedMoney(found);
   if (isRenewal) return money === undefined ? renew(parts, found) : NO_LEASE;
   return money === undefined ? reserve(parts, found) : refusePrice(parts, found, money);
+}
+
+/** Whether the payer's budget wants the prompt counted. */
+function isCounted(matched: MatchOutcome): boolean {
+  return matched.kind === "budget" && matched.match.budget.inputEstimate === "tokenizer";
+}
+
+/** Empty: it could not be counted, and is estimated. */
+async function countedInput(
+  { tokens, ratios }: AdmissionParts,
+  { llm }: AdmitRequest,
+): Promise<Pick<Case, "counted">> {
+  if (tokens === undefined) return {};
+  const counted = await countInput(tokens, llm, ratios.inputBytesPerToken(llm.model));
+  return counted === null ? {} : { counted };
 }
 
 /** What a worker is told whose lease is not renewed: its requests ask again. */
@@ -61,10 +83,11 @@ const NO_LEASE: AdmitAnswer = {
 /** Decides on nothing but the next lease. */
 async function renew(parts: AdmissionParts, found: Case): Promise<AdmitAnswer> {
   const option = firstOption(found);
-  const granted = await parts.leases?.grant(parts, found, runAnswer(found, option, []), null);
+  const answer = runAnswer(parts, found, option, []);
+  const granted = await parts.leases?.grant(parts, found, answer, null);
   if (granted === null || granted === undefined) return NO_LEASE;
   const now: Case = { ...found, nowMs: parts.nowMs() };
-  return { ...runAnswer(now, option, granted.counters), lease: granted.lease };
+  return { ...runAnswer(parts, now, option, granted.counters), lease: granted.lease };
 }
 
 /** Counts every failed expression; gives the first of a policy that denies then. */
@@ -140,21 +163,19 @@ async function decide(
   }
 }
 
-/** Once more with less output, where the budget asks for that; null: it does not help. */
+/** Once more with less output, where policies ask for that; null: it does not help. */
 async function reserveLess(
   parts: AdmissionParts,
   found: Case,
   refusals: readonly Refusal[],
 ): Promise<AdmitAnswer | null> {
-  const capped = cappedOption(found, refusals.at(-1)?.counters ?? [], parts.prices());
-  if (capped === null) return null;
-  const decided = await decide(parts, { ...found, options: [capped.option] });
+  const option = cappedOption(parts, found, refusals.at(-1)?.counters ?? []);
+  if (option === null) return null;
+  const decided = await decide(parts, { ...found, options: [option] });
   if ("answer" in decided) return decided.answer;
   const { result, reason } = decided;
   if (!result.admitted) return null;
-  const { option, maxOutputTokens } = capped;
-  const answer = allow(parts, found, { option, counters: result.counters, reason });
-  return { ...answer, maxOutputTokens };
+  return allow(parts, found, { option, counters: result.counters, reason });
 }
 
 function refuse(parts: AdmissionParts, found: Case, refusals: readonly Refusal[]): AdmitAnswer {

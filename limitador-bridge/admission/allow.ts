@@ -1,10 +1,14 @@
 /** What an admitted request is told, and what is counted of it. */
-import { budgetHeaders } from "../budget/answer.ts";
+import { budgetHeaders, headerText } from "../budget/answer.ts";
 import type { AdmitAnswer } from "../contract/filter.ts";
 import type { CounterView } from "../ledger/store/store.ts";
 import { raiseDowngraded } from "./budget-alerts.ts";
 import { type AdmissionParts, type Case, type CaseOption, firstOption } from "./case.ts";
 import { type LimitState, limitStates, rateLimitHeaders } from "./limit-text.ts";
+import { type OutputParts, outputTerms } from "./output-terms.ts";
+
+/** Where another model runs than the client named: for Envoy's routes to match on. */
+const MODEL_HEADER = "x-tollgate-model";
 
 /** What the store holds for a request. */
 export interface Taken {
@@ -22,21 +26,23 @@ export function allow(parts: AdmissionParts, found: Case, taken: Taken): AdmitAn
     raiseDowngraded(parts, found, plan, option.budget, counters);
   }
   count(parts, found, option, reason);
-  return { ...runAnswer(found, option, counters), reservation: request.id };
+  return { ...runAnswer(parts, found, option, counters), reservation: request.id };
 }
 
 /** What a request that runs as `option` is told, with nothing reserved and nothing counted. */
 export function runAnswer(
-  { limits, plan, nowMs }: Case,
+  parts: OutputParts,
+  found: Case,
   option: CaseOption,
   counters: readonly CounterView[],
 ): AdmitAnswer {
+  const { limits, plan, nowMs } = found;
   const enforced = limitStates(limits, [...counters]).filter(isEnforced);
   const headers = rateLimitHeaders(enforced, nowMs);
   if (plan !== null && option.budget !== null) {
     Object.assign(headers, budgetHeaders(plan, option.budget, counters));
   }
-  return { ...answerOf(option), responseHeaders: headers };
+  return { ...answerOf(option), ...outputTerms(parts, found, option), responseHeaders: headers };
 }
 
 /** The answer while the store is away: the request runs, and is charged when it is settled. */
@@ -72,5 +78,6 @@ function answerOf({ budget }: CaseOption): AdmitAnswer {
     responseHeaders: {},
   };
   if (budget?.changed !== true || budget.model === null) return answer;
-  return { ...answer, model: budget.model };
+  const { model } = budget;
+  return { ...answer, model, requestHeaders: { [MODEL_HEADER]: headerText(model) } };
 }

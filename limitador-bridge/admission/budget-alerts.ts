@@ -1,7 +1,7 @@
 /** Alerts of thresholds that a request was made to feel: it was downgraded, or refused. */
 import type { BudgetDenial } from "../budget/denial.ts";
 import type { BudgetPlan, PlanOption } from "../budget/plan.ts";
-import { alertSubjects, thresholdApplied } from "../budget/thresholds.ts";
+import { alertSubjects, thresholdsApplied } from "../budget/thresholds.ts";
 import type { CounterView } from "../ledger/store/store.ts";
 import type { ThresholdAction } from "../policy/kinds/llm-budget.ts";
 import type { AdmissionParts, Case } from "./case.ts";
@@ -47,7 +47,7 @@ function raise(
   const subject = alertSubjects(match, grants.of(match, nowMs)).find(isMeant);
   const view = counters.find(({ key }) => key === subject?.key);
   if (subject === undefined || view === undefined) return;
-  const { used: usedNanoUsd, resetsAtMs } = view;
-  const alert = thresholdApplied(subject, action, { usedNanoUsd, resetsAtMs });
-  if (alert !== null) onBudgetAlert(alert);
+  const { used: usedNanoUsd, held: heldNanoUsd, resetsAtMs } = view;
+  const counter = { usedNanoUsd, heldNanoUsd, resetsAtMs };
+  for (const alert of thresholdsApplied(subject, action, counter)) onBudgetAlert(alert);
 }

@@ -3,9 +3,11 @@ import { type MatchOutcome, REQUIRE_MODEL_HEADER } from "../budget/budget-index.
 import type { BudgetDenial } from "../budget/denial.ts";
 import { type BudgetPlan, planRequest } from "../budget/plan.ts";
 import type { ModelCost } from "../budget/routing.ts";
+import { countedFor } from "../estimate/counted-input.ts";
 import type { LlmBudget } from "../policy/kinds/llm-budget.ts";
 import { UNCHARGED_APIS } from "../usage/api-routes.ts";
-import { type AdmissionParts, headerOf, type RecordedCase } from "./case.ts";
+import { type AdmissionParts, headerOf, providerFor, type RecordedCase } from "./case.ts";
+import { canCut } from "./output-terms.ts";
 import type { Prices } from "./ports.ts";
 import { type Estimate, estimate } from "./reservation.ts";
 import { isModelInPath, servable } from "./servable.ts";
@@ -36,6 +38,7 @@ export function planCase(
     requiredModel: requiredModel(parts, found),
     promptTokens: asked.promptTokens,
     costOf: (name) => estimates.costOf(name),
+    canCut: canCut(found),
     servable: model === null ? () => false : servableBy(parts, found, model),
     grants: parts.grants.of(match, found.nowMs),
   });
@@ -83,7 +86,9 @@ class Estimates {
     const known = this.#known.get(model);
     if (known !== undefined) return known;
     const { request, nowMs } = this.#found;
-    const presets = { maxOutputTokens: this.#maxOutputTokens };
+    const promptTokens = countedFor(this.#found.counted, model);
+    const provider = providerFor(this.#found.context, model);
+    const presets = { maxOutputTokens: this.#maxOutputTokens, promptTokens, provider };
     const llm = { ...request.llm, model };
     const made = estimate(llm, this.#prices, this.#parts.ratios, nowMs, presets);
     this.#known.set(model, made);
@@ -95,8 +100,9 @@ class Estimates {
    * (pictures, seconds of sound), it is that part.
    */
   costOf(model: string): ModelCost | null {
-    const { inputCost, expectedCost, worstCost } = this.of(model);
-    if (!worstCost.priced && this.#prices.priceOf(model, this.#found.nowMs) === null) return null;
+    const { inputCost, expectedCost, worstCost, provider } = this.of(model);
+    const { nowMs } = this.#found;
+    if (!worstCost.priced && this.#prices.priceOf(model, nowMs, provider) === null) return null;
     return {
       inputNanoUsd: inputCost.costNanoUsd,
       expectedNanoUsd: expectedCost.costNanoUsd,

@@ -5,11 +5,14 @@ import type { BudgetPlan, PlanOption } from "../budget/plan.ts";
 import type { BudgetAlert } from "../budget/thresholds.ts";
 import type { AdmitRequest } from "../contract/filter.ts";
 import type { UsageRecord } from "../contract/usage-record.ts";
+import type { CountedInput } from "../estimate/counted-input.ts";
+import type { TokenCounter } from "../estimate/token-worker-pool.ts";
 import type { LeaseGranter } from "../lease/grant.ts";
 import type { LimitClaim, Store } from "../ledger/store/store.ts";
 import type { Metrics } from "../metrics.ts";
 import type { MatchedLimit, Payer, PolicySet, RequestContext } from "../policy/policy-set.ts";
 import { usageRecord } from "../settlement/usage-record.ts";
+import { expectedProvider } from "../usage/provider.ts";
 import type { DenialRecords } from "./denial-records.ts";
 import type { ErrorShapes, Log, Prices, Ratios } from "./ports.ts";
 import { type Estimate, estimatedUsage } from "./reservation.ts";
@@ -30,6 +33,8 @@ export interface AdmissionParts {
   grants: GrantSource;
   /** Takes an alert as often as it is met; see AlertQueue. */
   onBudgetAlert: (alert: BudgetAlert) => void;
+  /** Not given: input is never counted, always estimated. */
+  tokens?: Pick<TokenCounter, "count">;
   holdMs: number;
   nowMs: () => number;
 }
@@ -43,6 +48,8 @@ export interface Case {
   plan: BudgetPlan | null;
   /** The ways in which it may run, the preferred one first; at least one. */
   options: CaseOption[];
+  /** Input tokens, where they were counted. */
+  counted?: CountedInput;
   nowMs: number;
 }
 
@@ -53,6 +60,8 @@ export interface CaseOption {
   budget: PlanOption | null;
   /** On all limits and budgets. */
   claims: LimitClaim[];
+  /** Output limit of one choice that the provider is to be sent. */
+  cap?: number;
 }
 
 /** The option that is tried first. */
@@ -61,7 +70,7 @@ export function firstOption({ options }: Pick<Case, "options">): CaseOption {
 }
 
 /** What of a case its denial is recorded with. */
-export type RecordedCase = Pick<Case, "request" | "context" | "payer" | "nowMs">;
+export type RecordedCase = Pick<Case, "request" | "context" | "payer" | "counted" | "nowMs">;
 
 /** The record of a denial. */
 export function denialRecord(found: RecordedCase, code: string, status: number): UsageRecord {
@@ -100,6 +109,21 @@ function exchange({ request, context, payer, nowMs }: RecordedCase) {
     modelSent: null,
     payer,
   };
+}
+
+/** By model; requests that look the same share their context. */
+const providers = new WeakMap<RequestContext, Map<string | null, string | null>>();
+
+/** Who is expected to serve a model to this request; null: nothing tells it. */
+export function providerFor(context: RequestContext, model: string | null): string | null {
+  const known = providers.get(context) ?? new Map<string | null, string | null>();
+  providers.set(context, known);
+  const found = known.get(model);
+  if (found !== undefined) return found;
+  const { host = "", path = "" } = context.attributes.request as { host?: string; path?: string };
+  const provider = expectedProvider({ api: context.llm.api, host, path, model });
+  known.set(model, provider);
+  return provider;
 }
 
 /** A request header, by its name in lower case; null: not sent, or empty. */

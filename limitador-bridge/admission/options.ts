@@ -1,6 +1,7 @@
 /** The ways in which a request may run, with what each would hold. Pure. */
 import type { BudgetPlan, PlanOption } from "../budget/plan.ts";
 import type { LlmRequest } from "../contract/filter.ts";
+import { type CountedInput, countedFor } from "../estimate/counted-input.ts";
 import type { Amounts, LimitClaim, Refusal } from "../ledger/store/store.ts";
 import type { MatchedLimit } from "../policy/policy-set.ts";
 import { judgeUnknownModel } from "../pricing/unknown-model.ts";
@@ -11,10 +12,13 @@ import { claimsOf, type Estimate, estimate, inputAmounts } from "./reservation.t
 
 export interface OptionParts {
   llm: LlmRequest;
+  /** See providerFor. */
+  providerOf: (model: string | null) => string | null;
   limits: MatchedLimit[];
   plan: BudgetPlan | null;
   prices: Prices;
   ratios: Ratios;
+  counted?: CountedInput;
   nowMs: number;
 }
 
@@ -34,10 +38,19 @@ export function caseOptions(parts: OptionParts): CaseOption[] {
 }
 
 /** What the request would use; where its model has no price, at the one that its limits name. */
-function estimateWithRule({ llm, limits, prices, ratios, nowMs }: OptionParts): Estimate {
-  const expected = estimate(llm, prices, ratios, nowMs);
+function estimateWithRule({
+  llm,
+  providerOf,
+  limits,
+  prices,
+  ratios,
+  nowMs,
+}: OptionParts): Estimate {
+  const provider = providerOf(llm.model);
+  const expected = estimate(llm, prices, ratios, nowMs, { provider });
   if (expected.worstCost.priced) return expected;
-  const pricedAs = (priceModel: string) => estimate(llm, prices, ratios, nowMs, { priceModel });
+  const pricedAs = (priceModel: string) =>
+    estimate(llm, prices, ratios, nowMs, { priceModel, provider });
   const verdict = judgeUnknownModel(limits, (model) => {
     const { worstCost } = pricedAs(model);
     return worstCost.priced ? worstCost.costNanoUsd : null;
@@ -62,12 +75,15 @@ export function optionOf(
 
 /** What the option's model would use, at the price that counts for it. */
 function estimateOf(
-  { llm, prices, ratios, nowMs }: OptionParts,
+  { llm, providerOf, prices, ratios, nowMs, counted }: OptionParts,
   { match }: BudgetPlan,
   { model, priceModel }: PlanOption,
 ): Estimate {
   const { defaultMaxOutputTokens: maxOutputTokens } = match.budget;
-  return estimate({ ...llm, model }, prices, ratios, nowMs, { maxOutputTokens, priceModel });
+  const promptTokens = countedFor(counted, model);
+  const provider = providerOf(model);
+  const presets = { maxOutputTokens, priceModel, promptTokens, provider };
+  return estimate({ ...llm, model }, prices, ratios, nowMs, presets);
 }
 
 /**

@@ -1,46 +1,77 @@
-/** A last way of running for a request that its budget refuses: with less output. Pure. */
-import { capMaxOutputTokens, roomNanoUsd, withReserve } from "../budget/output-cap.ts";
-import type { CounterView } from "../ledger/store/store.ts";
+/** A last way of running for a request that its limits refuse: with less output. Pure. */
+import type { CounterView, LimitClaim } from "../ledger/store/store.ts";
 import type { Case, CaseOption } from "./case.ts";
-import { optionOf } from "./options.ts";
-import type { Prices } from "./ports.ts";
-import { estimatedUsage } from "./reservation.ts";
-
-/** What is left to a request. */
-export interface CappedOption {
-  option: CaseOption;
-  /** Of one choice. */
-  maxOutputTokens: number;
-}
+import { largestWithin } from "./largest-within.ts";
+import { wellFormed } from "./limit-text.ts";
+import { canCut, canLimitOutput, estimateWith, type OutputParts } from "./output-terms.ts";
+import { worstAmounts } from "./reservation.ts";
 
 /**
- * The last option with as much output as its budgets still afford; null where they say nothing of
- * caps, or afford none. Only a limit that the client sent itself can be lowered in the body.
+ * The last option with as much output as is still left for it; null where policies say nothing of
+ * caps or cuts, or not even one token is left.
  * @param counters of that option
  */
 export function cappedOption(
+  parts: OutputParts,
   found: Case,
   counters: readonly CounterView[],
-  prices: Prices,
-): CappedOption | null {
-  const { plan, limits, nowMs } = found;
-  const { llm } = found.request;
+): CaseOption | null {
   const last = found.options.at(-1);
-  if (last?.budget == null || plan === null || llm.maxOutputTokens === null) return null;
-  const { budget } = plan.match;
-  if (!budget.capMaxOutputTokens || budget.reservation !== "worst-case") return null;
-  const { model, priceModel } = last.budget;
-  const choices = Math.max(1, llm.choices);
-  const costOf = (perChoice: number) => {
-    const output = Math.min(perChoice * choices, Number.MAX_SAFE_INTEGER);
-    const usage = estimatedUsage({ ...llm, model }, last.expected.inputTokens, output);
-    return prices.cost({ ...usage, model: priceModel }, nowMs);
+  if (last === undefined) return null;
+  const isLimited = budgetLimitsOutput(found) && canLimitOutput(parts, found);
+  const shrinks = shrinkingClaims(found, last, isLimited);
+  if (shrinks.size === 0) return null;
+  const worstWith = (perChoice: number) =>
+    worstAmounts(estimateWith(parts, found, last, perChoice));
+  const views = new Map(counters.map((view) => [wellFormed(view.key), view]));
+  const fits = (perChoice: number) => {
+    const worst = worstWith(perChoice);
+    return last.claims.every((claim) => {
+      const needed = shrinks.has(claim) ? worst[claim.unit] : claim.reserve;
+      return !claim.enforced || needed <= roomOf(claim, views.get(wellFormed(claim.key)));
+    });
   };
-  const room = roomNanoUsd(last.budget, counters);
-  const cap = capMaxOutputTokens(room, llm.maxOutputTokens, (n) => costOf(n).costNanoUsd);
-  if (cap === null) return null;
-  const worstCost = costOf(cap);
-  const expected = { ...last.expected, maxOutputTokens: cap * choices, worstCost };
-  const lowered = withReserve(last.budget, worstCost.costNanoUsd);
-  return { option: optionOf(limits, expected, lowered), maxOutputTokens: cap };
+  const most = Math.floor(last.expected.maxOutputTokens / Math.max(1, found.request.llm.choices));
+  if (most < 1 || !fits(1)) return null;
+  const perChoice = largestWithin(1, most + 1, fits);
+  const worst = worstWith(perChoice);
+  return {
+    ...last,
+    expected: estimateWith(parts, found, last, perChoice),
+    claims: last.claims.map((claim) =>
+      shrinks.has(claim) ? { ...claim, reserve: worst[claim.unit] } : claim,
+    ),
+    ...(isLimited ? { cap: perChoice } : {}),
+  };
+}
+
+function budgetLimitsOutput({ plan }: Case): boolean {
+  if (plan === null) return false;
+  const { capMaxOutputTokens, reservation } = plan.match.budget;
+  return capMaxOutputTokens && reservation === "worst-case";
+}
+
+/** The claims that may hold less, since the output is then bounded by it. */
+function shrinkingClaims(
+  found: Case,
+  { claims }: CaseOption,
+  isLimited: boolean,
+): ReadonlySet<LimitClaim> {
+  const { limits, plan } = found;
+  const cuts = canCut(found);
+  const budgetCuts = cuts && plan?.match.budget.onExhausted === "cut";
+  const shrinking = claims.filter(({ enforced }, i) => {
+    if (!enforced) return false;
+    const limit = limits[i];
+    if (limit === undefined) return isLimited || budgetCuts;
+    return cuts && limit.onExhausted === "cut" && limit.reservation === "worst-case";
+  });
+  return new Set(shrinking);
+}
+
+/** What a claim could hold at most. A counter that is not given is taken as unused. */
+function roomOf({ limit, allowance = 0 }: LimitClaim, view: CounterView | undefined): number {
+  const most = view?.limit ?? limit;
+  const taken = view === undefined ? 0 : view.used + view.held;
+  return taken < most ? most + allowance - taken : 0;
 }

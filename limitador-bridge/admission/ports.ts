@@ -12,9 +12,13 @@ export interface Prices {
   /** Cost of one exchange that began at `timeMs`, rounded up to a nano-USD. */
   cost(usage: Usage, timeMs: number): Cost;
   /** The most output tokens that the model can give for one choice; null: not known. */
-  maxOutputTokens(model: string | null, timeMs: number): number | null;
+  maxOutputTokens(model: string | null, timeMs: number, provider?: string | null): number | null;
   /** Who serves the model at a known price; null: no price is known. */
-  priceOf(model: string, timeMs: number): { provider: string | null } | null;
+  priceOf(
+    model: string,
+    timeMs: number,
+    provider?: string | null,
+  ): { provider: string | null } | null;
   /** The prices in force at a time, as /v1/prices answers them. */
   describe(timeMs: number): Record<string, unknown>;
 }
@@ -24,11 +28,13 @@ export interface Ratios {
   inputBytesPerToken(model: string | null): number;
   /** Output tokens of one choice of this model, as learned; null: nothing is learned yet. */
   usualOutputTokens?(model: string | null): number | null;
+  /** Bytes of output text per token, learned for this model. */
+  outputBytesPerToken?(model: string | null): number;
 }
 
 /** The error bodies that each LLM API's clients understand. */
 export interface ErrorShapes {
-  apis: Pick<ApiRoute, "api" | "errorShape" | "path">[];
+  apis: Pick<ApiRoute, "api" | "errorShape" | "path" | "maxOutputPointer">[];
   /** See FilterConfig.errors. */
   errors: Record<string, string>;
 }

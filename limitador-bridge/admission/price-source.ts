@@ -70,8 +70,9 @@ export function createPrices(sources: PriceSources): Prices {
   const { catalogue } = sources;
   return {
     cost: (usage, timeMs) => book.price(usage.model, usage.provider, usage, timeMs),
-    maxOutputTokens: (model, timeMs) => book.maxOutputTokens(model, null, timeMs),
-    priceOf: (model, timeMs) => book.find(model, null, timeMs),
+    maxOutputTokens: (model, timeMs, provider = null) =>
+      book.maxOutputTokens(model, provider, timeMs),
+    priceOf: (model, timeMs, provider = null) => book.find(model, provider, timeMs),
     describe: (timeMs) => ({
       version: book.version,
       catalogue: { name: "@pydantic/genai-prices", version: catalogue.version },

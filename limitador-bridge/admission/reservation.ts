@@ -21,6 +21,10 @@ export interface Estimate {
   promptTokens: number;
   /** Of all choices together. */
   maxOutputTokens: number;
+  /** The model whose price counts; null: none is named, or it runs free. */
+  priceModel: string | null;
+  /** Who is expected to serve it; null: not known. */
+  provider: string | null;
   /** Cost of the input alone. */
   inputCost: Cost;
   /** With as much output as the model usually gives; the worst case where that is not known. */
@@ -34,6 +38,10 @@ export interface EstimatePresets {
   maxOutputTokens?: number | null;
   /** The model whose price counts; null: it runs free. Not given: the request's own. */
   priceModel?: string | null;
+  /** Who is expected to serve it. */
+  provider?: string | null;
+  /** As counted by the model's tokenizer; null: from the length and what was learned. */
+  promptTokens?: number | null;
 }
 
 /** Estimates a request that begins at `nowMs`. Counts are clamped to 2^53 − 1. */
@@ -44,19 +52,23 @@ export function estimate(
   nowMs: number,
   presets: EstimatePresets = {},
 ): Estimate {
-  const tokens = llm.inputBytes / ratios.inputBytesPerToken(llm.model);
+  const tokens = presets.promptTokens ?? llm.inputBytes / ratios.inputBytesPerToken(llm.model);
   const inputTokens = clamp(Math.ceil((tokens * INPUT_MARGIN_PERCENT) / 100));
   const choices = Math.max(1, llm.choices);
   const perChoice = maxOutputPerChoice(llm, prices, nowMs, presets);
   const usual = ratios.usualOutputTokens?.(llm.model) ?? perChoice;
-  const { priceModel = llm.model } = presets;
-  const costOf = (output: number) =>
-    prices.cost({ ...estimatedUsage(llm, inputTokens, output), model: priceModel }, nowMs);
+  const { priceModel = llm.model, provider = null } = presets;
+  const costOf = (output: number) => {
+    const usage = estimatedUsage(llm, inputTokens, output);
+    return prices.cost({ ...usage, provider, model: priceModel }, nowMs);
+  };
   const maxOutputTokens = clamp(perChoice * choices);
   return {
     inputTokens,
     promptTokens: clamp(Math.ceil(tokens)),
     maxOutputTokens,
+    priceModel,
+    provider,
     inputCost: costOf(0),
     expectedCost: costOf(clamp(Math.min(usual, perChoice) * choices)),
     worstCost: costOf(maxOutputTokens),
@@ -73,7 +85,7 @@ function maxOutputPerChoice(
   return (
     llm.maxOutputTokens ??
     presets.maxOutputTokens ??
-    prices.maxOutputTokens(llm.model, nowMs) ??
+    prices.maxOutputTokens(llm.model, nowMs, presets.provider) ??
     DEFAULT_MAX_OUTPUT_TOKENS
   );
 }

@@ -33,8 +33,13 @@ export function servable(
 
 /** Whether the first API that the path belongs to takes the model from there. */
 export function isModelInPath(path: string, apis: ErrorShapes["apis"]): boolean {
-  const route = apis.find((candidate) => patternOf(candidate.path).test(path));
+  const route = apis.find((candidate) => isOfPath(candidate, path));
   return route !== undefined && MODEL_IN_PATH.test(route.path);
+}
+
+/** Whether a path, without its query, belongs to an API. */
+export function isOfPath(route: Pick<ErrorShapes["apis"][number], "path">, path: string): boolean {
+  return patternOf(route.path).test(path);
 }
 
 const patterns = new Map<string, RegExp>();

@@ -7,7 +7,7 @@ import type { Alert } from "./alert.ts";
 
 const HOUR_MS = 3_600_000;
 /** A week, so that nights and weekends are part of what is usual. */
-const REMEMBERED_HOURS = 7 * 24;
+export const REMEMBERED_MS = 7 * 24 * HOUR_MS;
 const MAX_APPS = 2000;
 
 export interface SpendSpike {
@@ -68,7 +68,7 @@ export class SpendHours {
 /** The usual hour before `hourMs`; hours that are too long ago are forgotten. */
 function usualBefore(byHour: Map<number, number>, hourMs: number): number | null {
   for (const known of byHour.keys()) {
-    if (known < hourMs - REMEMBERED_HOURS * HOUR_MS) byHour.delete(known);
+    if (known < hourMs - REMEMBERED_MS) byHour.delete(known);
   }
   const past = [...byHour].flatMap(([known, spent]) => (known < hourMs ? [spent] : []));
   return usualHourNanoUsd(past);

@@ -75,6 +75,8 @@ const Answer = Type.Object({
   status: Type.Union([Type.Integer(), Type.Null()]),
   code: NullableText,
   why: Type.String(),
+  /** Where a stream would be cut, in bytes of output text; null: nowhere. */
+  cutAfterOutputBytes: Type.Union([Count, Type.Null()]),
   /** What the client would be told in headers. */
   headers: Type.Record(Type.String(), Type.String()),
   limits: Type.Array(Limit),
@@ -169,15 +171,27 @@ function answerOf({ tokens, cost, answer, model, limits }: Preview) {
     status: answer.deny?.status ?? null,
     code: error?.code ?? null,
     why: error?.message ?? whyAllowed(answer, limits),
+    cutAfterOutputBytes: answer.cut?.afterOutputBytes ?? null,
     headers: answer.deny?.headers ?? answer.responseHeaders,
     limits: limits.map(limitOf),
   };
 }
 
-function whyAllowed({ model }: Preview["answer"], limits: Preview["limits"]): string {
-  const room =
-    limits.length === 0 ? "No limit counts this request." : "All limits have room for it.";
-  return model === undefined ? room : `${room} It would run on ${model} instead.`;
+function whyAllowed(
+  { model, maxOutputTokens, cut }: Preview["answer"],
+  limits: Preview["limits"],
+): string {
+  const said = [
+    limits.length === 0 ? "No limit counts this request." : "All limits have room for it.",
+  ];
+  if (model !== undefined) said.push(`It would run on ${model} instead.`);
+  if (maxOutputTokens !== undefined) {
+    said.push(`Its output would be limited to ${maxOutputTokens} tokens.`);
+  }
+  if (cut !== undefined) {
+    said.push(`Its stream would be cut after ${cut.afterOutputBytes} bytes of text.`);
+  }
+  return said.join(" ");
 }
 
 function limitOf({ claim, view, fits }: Preview["limits"][number]): Static<typeof Limit> {

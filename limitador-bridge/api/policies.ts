@@ -17,6 +17,8 @@ const Status = Type.Object({
   file: Type.String(),
   accepted: Type.Boolean(),
   problems: Type.Array(Problem),
+  /** Whether some version serves: the newest where accepted, else the last good one. */
+  inForce: Type.Optional(Type.Boolean()),
   targetRef: Type.Optional(
     Type.Object({ group: Type.String(), kind: Type.String(), name: Type.String() }),
   ),

@@ -31,6 +31,6 @@ export function budgetHeaders(
 }
 
 /** Clients choose the model's name, so that nothing of it may end a header or begin another. */
-function headerText(text: string): string {
+export function headerText(text: string): string {
   return text.slice(0, MAX_HEADER_CHARS).replace(/[^\x20-\x7e]/g, "?");
 }

@@ -1,4 +1,5 @@
 /** Which budget a payer spends from. Pure. */
+import { PROMPT_POINTERS } from "../estimate/preview-prompt.ts";
 import type { GapRule, LlmBudget } from "../policy/kinds/llm-budget.ts";
 import { ANYONE } from "../policy/kinds/llm-budget-schema.ts";
 import type { Payer } from "../policy/policy-set.ts";
@@ -40,6 +41,12 @@ export class BudgetIndex {
   /** Request headers that the filter must send for budgets. */
   get headers(): string[] {
     return this.#teams.size > 0 ? [REQUIRE_MODEL_HEADER] : [];
+  }
+
+  /** JSON pointers of request bodies that the filter must send for budgets. */
+  get bodyPointers(): readonly string[] {
+    const counts = this.budgets.some(({ inputEstimate }) => inputEstimate === "tokenizer");
+    return counts ? PROMPT_POINTERS : [];
   }
 
   /**

@@ -1,5 +1,6 @@
 /** Prometheus metrics of budgets, by the names that dashboards for them know. */
 import { Counter, Gauge, type Registry } from "prom-client";
+import { type BoundedLabel, boundedLabel, boundedSeries } from "../bounded-labels.ts";
 import type { BudgetDenialCode } from "./denial.ts";
 import type { RoutingReason } from "./routing.ts";
 
@@ -38,10 +39,7 @@ export interface BudgetMetrics {
   refresh(): Promise<void>;
 }
 
-type Label = (value: string | null) => string;
-
-/** @param label makes a bounded label of any value; called once for each name of a label */
-export function createBudgetMetrics(registry: Registry, label: () => Label): BudgetMetrics {
+export function createBudgetMetrics(registry: Registry): BudgetMetrics {
   const registers = [registry];
   const rejected = new Counter({
     name: "llm_requests_rejected_budget_total",
@@ -61,19 +59,20 @@ export function createBudgetMetrics(registry: Registry, label: () => Label): Bud
     labelNames: ["reason"],
     registers,
   });
-  const [team, app, model] = [label(), label(), label()];
+  const [team, app, model] = [boundedLabel(), boundedLabel(), boundedLabel()];
+  const estimateSeries = boundedSeries(["team"]);
   return {
     ...spendGauges(registry, team),
     countRejected: (of, code) => rejected.inc({ team: team(of), reason: REASONS[code] ?? code }),
     countEstimate(of, costNanoUsd) {
       const labels = { team: team(of.team), app: app(of.app), model: model(of.model) };
-      estimates.inc(labels, costNanoUsd / NANO_USD_PER_USD);
+      estimates.inc(estimateSeries(labels), costNanoUsd / NANO_USD_PER_USD);
     },
     countRouting: (reason) => routing.inc({ reason }),
   };
 }
 
-function spendGauges(registry: Registry, team: Label) {
+function spendGauges(registry: Registry, team: BoundedLabel) {
   const gauge = (name: string, help: string) =>
     new Gauge({ name, help, labelNames: ["team"], registers: [registry] });
   const remaining = gauge("llm_budget_remaining_usd", "Remaining monthly budget in USD.");

@@ -33,6 +33,8 @@ export interface PlanRequest {
   promptTokens: number;
   /** What this request would cost on a model; null: no price is known. */
   costOf: (model: string) => ModelCost | null;
+  /** Whether the response is a stream that can be ended early. */
+  canCut?: boolean;
   /** Whether the API that is called can serve the model; not given: every model. */
   servable?: (model: string) => boolean;
   grants?: Grants;
@@ -99,8 +101,8 @@ class Planner {
       return { kind: "deny", denial: priceUnknown(budget, model) };
     }
     // In shadow nothing is refused, so that what has no price is counted as nothing.
-    const first = this.#option({ model, why, priced: priced ?? FREE });
-    const options = isShadow || why === "required" ? [first] : this.#withDowngrade(first);
+    const firsts = this.#options({ model, why, priced: priced ?? FREE });
+    const options = isShadow || why === "required" ? firsts : this.#withDowngrade(model, firsts);
     return {
       kind: "plan",
       plan: {
@@ -139,14 +141,27 @@ class Planner {
     return { app: payer.app, model, promptTokens, costOf, servable };
   }
 
-  #option({ model, why, priced }: Choice): PlanOption {
+  /**
+   * One option; two of a stream that is cut when an expected reservation is used up: as long as
+   * there is room the worst case is held, so that nothing is cut that need not be.
+   */
+  #options(choice: Choice): PlanOption[] {
+    const { cost } = choice.priced;
+    const reserveNanoUsd = this.#reserve(cost);
+    const { onExhausted } = this.#match.budget;
+    const isCut = onExhausted === "cut" && this.#request.canCut === true;
+    const held =
+      isCut && reserveNanoUsd < cost.worstCaseNanoUsd
+        ? [cost.worstCaseNanoUsd, reserveNanoUsd]
+        : [reserveNanoUsd];
+    return held.map((nanoUsd) => this.#option(choice, nanoUsd));
+  }
+
+  #option({ model, why, priced }: Choice, reserveNanoUsd: number): PlanOption {
     const { payer, grants = {} } = this.#request;
     const { cost, priceModel } = priced;
     const limits = budgetLimits(this.#match, payer, model, grants);
-    const amounts = {
-      reserveNanoUsd: this.#reserve(cost),
-      onExpiryNanoUsd: cost.inputNanoUsd,
-    };
+    const amounts = { reserveNanoUsd, onExpiryNanoUsd: cost.inputNanoUsd };
     const changed = model !== this.#request.model;
     return {
       model,
@@ -176,25 +191,32 @@ class Planner {
    * cheaper model from there on. `from` is where `below` of the first choice ends, so that a model
    * whose own ceiling is reached is refused and not replaced.
    */
-  #withDowngrade(first: PlanOption): PlanOption[] {
-    const { model } = first;
+  #withDowngrade(model: string | null, firsts: PlanOption[]): PlanOption[] {
     const { budget } = this.#match;
     const target = model === null ? null : downgradeOf(budget, this.#routing(model));
     const priced = target === null ? null : pricedModel(budget, target, this.#request.costOf);
-    if (priced === null) return [first];
-    const pressured = first.limits.flatMap(({ enforced, pressureNanoUsd }, i) =>
+    // The one that holds the least is what still fits when the others do not.
+    const least = firsts.at(-1);
+    if (priced === null || least === undefined) return firsts;
+    const pressured = least.limits.flatMap(({ enforced, pressureNanoUsd }, i) =>
       enforced && pressureNanoUsd !== null ? [{ i, belowNanoUsd: pressureNanoUsd }] : [],
     );
-    const cheaper = pressured.map(({ i, belowNanoUsd }) => {
-      const option = this.#option({ model: target, why: "budget_pressure", priced });
-      const from = Math.max(0, belowNanoUsd - (first.claims[i]?.reserve ?? 0));
-      return { ...option, claims: withCondition(option.claims, i, { from }) };
+    const cheaper = pressured.flatMap(({ i, belowNanoUsd }) => {
+      const options = this.#options({ model: target, why: "budget_pressure", priced });
+      const from = Math.max(0, belowNanoUsd - (least.claims[i]?.reserve ?? 0));
+      return options.map((option) => ({
+        ...option,
+        claims: withCondition(option.claims, i, { from }),
+      }));
     });
-    const claims = pressured.reduce(
-      (all, { i, belowNanoUsd }) => withCondition(all, i, { below: belowNanoUsd }),
-      first.claims,
-    );
-    return [{ ...first, claims }, ...cheaper];
+    const below = (option: PlanOption): PlanOption => ({
+      ...option,
+      claims: pressured.reduce(
+        (all, { i, belowNanoUsd }) => withCondition(all, i, { below: belowNanoUsd }),
+        option.claims,
+      ),
+    });
+    return [...firsts.map(below), ...cheaper];
   }
 
   #failureMode(): "allow" | "deny" {

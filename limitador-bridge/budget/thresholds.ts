@@ -1,10 +1,12 @@
 /** Which alert thresholds of a budget a change of its spending crosses. Pure. */
 import type { LlmBudget, Threshold, ThresholdAction } from "../policy/kinds/llm-budget.ts";
-import { percentUp } from "./amount.ts";
+import { percentDown, percentUp, sumOf } from "./amount.ts";
 import type { BudgetMatch } from "./budget-index.ts";
 import { keyPart } from "./budget-key.ts";
 import { type BudgetLimit, type Grants, totals } from "./budget-limits.ts";
 
+/** Of a threshold: from here on requests fail to fit because of what others took. */
+const NEAR_PERCENT = 95;
 const NOBODY = { team: null, app: null, user: null, task: null };
 
 /** A budget with thresholds, and the counter that they look at. */
@@ -66,17 +68,25 @@ export function thresholdsCrossed(subject: AlertSubject, change: SpendChange): B
 }
 
 /**
- * The threshold whose action was just done to a request. What is held counts for that, so it may
- * come before the spending itself crosses; the alert is the same one. Null: no such threshold.
+ * The threshold whose action was just done to a request, and those below it, ascending. What is held
+ * counts for that, so it may come before the spending itself crosses; the alerts are the same ones.
+ * None where the budget is far from the threshold: a single large request was refused or moved to a
+ * cheaper model then, which says nothing of the team, and the alert is still to come.
  */
-export function thresholdApplied(
+export function thresholdsApplied(
   subject: AlertSubject,
   action: ThresholdAction,
-  counter: { usedNanoUsd: number; resetsAtMs: number },
-): BudgetAlert | null {
-  const threshold = subject.budget.thresholds.find((known) => known.action === action);
-  if (threshold === undefined) return null;
-  return alertOf(subject, threshold, counter.usedNanoUsd, counter.resetsAtMs);
+  counter: { usedNanoUsd: number; heldNanoUsd: number; resetsAtMs: number },
+): BudgetAlert[] {
+  const { budget, budgetNanoUsd } = subject;
+  const applied = budget.thresholds.find((threshold) => threshold.action === action);
+  if (applied === undefined) return [];
+  const { usedNanoUsd, heldNanoUsd, resetsAtMs } = counter;
+  const near = percentDown(percentUp(budgetNanoUsd, applied.percent), NEAR_PERCENT);
+  if (sumOf(usedNanoUsd, heldNanoUsd) < near) return [];
+  return budget.thresholds
+    .filter(({ percent }) => percent <= applied.percent)
+    .map((threshold) => alertOf(subject, threshold, usedNanoUsd, resetsAtMs));
 }
 
 function alertOf(
@@ -85,7 +95,7 @@ function alertOf(
   usedNanoUsd: number,
   resetsAtMs: number,
 ): BudgetAlert {
-  const period = monthOf(resetsAtMs - 1, budget.timeZone);
+  const period = periodOf(resetsAtMs, budget.timeZone);
   const owner = level === "team" ? keyPart(name) : `org/${keyPart(name)}`;
   return {
     level,
@@ -104,8 +114,8 @@ function alertOf(
 
 const formats = new Map<string, Intl.DateTimeFormat>();
 
-/** The calendar month at a time, as 2026-11. */
-function monthOf(timeMs: number, timeZone: string): string {
+/** The calendar month that ends at a time, as 2026-11. */
+export function periodOf(resetsAtMs: number, timeZone: string): string {
   let format = formats.get(timeZone);
   if (format === undefined) {
     format = new Intl.DateTimeFormat("en-US", {
@@ -117,6 +127,8 @@ function monthOf(timeMs: number, timeZone: string): string {
     });
     formats.set(timeZone, format);
   }
-  const parts = new Map(format.formatToParts(timeMs).map(({ type, value }) => [type, value]));
+  const parts = new Map(
+    format.formatToParts(resetsAtMs - 1).map(({ type, value }) => [type, value]),
+  );
   return `${parts.get("year")}-${parts.get("month")}`;
 }

@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 /** The command line: chooses a command and turns its errors into a message and an exit code. */
 import { readFile } from "node:fs/promises";
+import { text } from "node:stream/consumers";
 import { renderBootstrap } from "./bootstrap.ts";
 import type { CommandIo } from "./command-io.ts";
 import { estimate } from "./estimate.ts";
@@ -28,7 +29,7 @@ up and bootstrap read the variables of \`make up\` (make help) from the environm
 async function bootstrap(env: NodeJS.ProcessEnv): Promise<number> {
   const settings = readSettings(env);
   const upstream = settings.upstream ?? new URL(`http://127.0.0.1:${settings.simulatorPort}`);
-  const text = renderBootstrap(await readFile(settings.template, "utf8"), {
+  const rendered = renderBootstrap(await readFile(settings.template, "utf8"), {
     upstream,
     proxyHost: settings.proxyHost,
     proxyPort: settings.proxyPort,
@@ -39,15 +40,21 @@ async function bootstrap(env: NodeJS.ProcessEnv): Promise<number> {
     wasmPath: settings.wasm,
     token: env.API_TOKEN ?? "",
   });
-  process.stdout.write(text);
+  process.stdout.write(rendered);
   return 0;
 }
 
+// A reader that has seen enough (`| head`) closes the pipe; that is no fault.
+process.stdout.on("error", (error: NodeJS.ErrnoException) => {
+  if (error.code !== "EPIPE") throw error;
+  process.exit(0);
+});
+
 const io: CommandIo = {
   env: process.env,
-  stdout: (text) => process.stdout.write(text),
-  stderr: (text) => process.stderr.write(text),
-  read: (file) => readFile(file === "-" ? "/dev/stdin" : file, "utf8"),
+  stdout: (output) => process.stdout.write(output),
+  stderr: (output) => process.stderr.write(output),
+  read: (file) => (file === "-" ? text(process.stdin) : readFile(file, "utf8")),
 };
 
 async function run(command: string | undefined, args: string[]): Promise<number> {

@@ -23,6 +23,10 @@ const PROMPT_MEMBERS = [
 ];
 /** Described to the model in a form of the provider's own; their JSON is about as long. */
 const SCHEMA_MEMBERS = ["tools", "functions", "response_format", "toolConfig", "output_config"];
+/** Where all of that stands in a body. */
+export const PROMPT_POINTERS: readonly string[] = [...PROMPT_MEMBERS, ...SCHEMA_MEMBERS].map(
+  (name) => `/${name}`,
+);
 /** Names of members whose text is no prompt: kinds, ids, places and files. */
 const NOT_TEXT = new Set([
   "type",
@@ -64,11 +68,13 @@ export interface PromptText {
   overheadTokens: number;
   /** Media or schemas are in it, so that a count of the texts is not the whole truth. */
   isPartial: boolean;
+  /** Media are in it. */
+  hasMedia: boolean;
 }
 
 /** Collects the texts, each string by itself. */
 export function promptText(body: Record<string, unknown>): PromptText {
-  const found: PromptText = { texts: [], overheadTokens: 0, isPartial: false };
+  const found: PromptText = { texts: [], overheadTokens: 0, isPartial: false, hasMedia: false };
   for (const name of PROMPT_MEMBERS) collect(own(body, name), found, 0);
   for (const name of SCHEMA_MEMBERS) {
     const value = own(body, name);
@@ -102,7 +108,9 @@ function collect(value: unknown, found: PromptText, depth: number): void {
     return;
   }
   for (const [name, member] of Object.entries(value)) {
-    if (MEDIA.has(name)) found.isPartial = true;
-    else if (!NOT_TEXT.has(name)) collect(member, found, depth + 1);
+    if (MEDIA.has(name)) {
+      found.isPartial = true;
+      found.hasMedia = true;
+    } else if (!NOT_TEXT.has(name)) collect(member, found, depth + 1);
   }
 }

@@ -1,7 +1,7 @@
 /** What a request would cost and be told, without anything being reserved, charged or counted. */
 import { randomUUID } from "node:crypto";
 import { admit } from "../admission/admit.ts";
-import type { AdmissionParts } from "../admission/case.ts";
+import { type AdmissionParts, providerFor } from "../admission/case.ts";
 import { estimate, estimatedUsage } from "../admission/reservation.ts";
 import { toRequestContext } from "../cel/attributes.ts";
 import type { AdmitAnswer, LlmRequest } from "../contract/filter.ts";
@@ -74,7 +74,7 @@ export async function preview(parts: PreviewParts, request: PreviewRequest): Pro
   const tokens = await tokensOf(parts, request, running, answer.maxOutputTokens ?? null);
   return {
     tokens,
-    cost: costOf(parts, running, tokens),
+    cost: costOf(parts, running, tokens, providerOf(running, attributes)),
     answer,
     model: running.model,
     limits: store.limits,
@@ -101,7 +101,8 @@ async function tokensOf(
   const matched = parts.policies().budgets.match(payer);
   const maxOutputTokens =
     matched.kind === "budget" ? matched.match.budget.defaultMaxOutputTokens : null;
-  const presets = { maxOutputTokens };
+  const provider = providerOf(running, attributes);
+  const presets = { maxOutputTokens, provider };
   const bounded = cap === null ? running : { ...running, maxOutputTokens: cap };
   const byBytes = estimate(bounded, parts.prices(), parts.ratios, parts.nowMs(), presets);
   const encoding = encodingOf(running.model);
@@ -120,13 +121,19 @@ async function tokensOf(
   };
 }
 
+function providerOf(llm: LlmRequest, attributes: Record<string, unknown>): string | null {
+  return providerFor(toRequestContext(attributes, llm), llm.model);
+}
+
 function costOf(
   parts: PreviewParts,
   llm: LlmRequest,
   { input, expectedOutput, maxOutput }: Preview["tokens"],
+  provider: string | null,
 ): PreviewCost | null {
   const nowMs = parts.nowMs();
-  const cost = (output: number) => parts.prices().cost(estimatedUsage(llm, input, output), nowMs);
+  const cost = (output: number) =>
+    parts.prices().cost({ ...estimatedUsage(llm, input, output), provider }, nowMs);
   const worst = cost(maxOutput);
   if (!worst.priced) return null;
   return {

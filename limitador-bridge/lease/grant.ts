@@ -1,6 +1,12 @@
 /** Grants leases: what the filter may admit without asking, reserved in the ledger before. */
 import { planCase } from "../admission/budget-request.ts";
-import { type AdmissionParts, type Case, expiryRecord, firstOption } from "../admission/case.ts";
+import {
+  type AdmissionParts,
+  type Case,
+  expiryRecord,
+  firstOption,
+  providerFor,
+} from "../admission/case.ts";
 import { caseOptions } from "../admission/options.ts";
 import { holdMsOf } from "../admission/reservation.ts";
 import type { AdmitAnswer, AdmitRequest, Lease } from "../contract/filter.ts";
@@ -120,7 +126,9 @@ function claimsWithin(parts: AdmissionParts, found: Case, wanted: Wanted): Limit
   if (planned.kind === "deny" || (planned.kind === "plan") !== (found.plan !== null)) return null;
   const plan = planned.kind === "plan" ? planned.plan : null;
   const { ratios } = parts;
-  const options = caseOptions({ llm, limits, plan, prices: parts.prices(), ratios, nowMs });
+  const providerOf = (model: string | null) => providerFor(found.context, model);
+  const prices = parts.prices();
+  const options = caseOptions({ llm, providerOf, limits, plan, prices, ratios, nowMs });
   const option = firstOption({ options });
   const own = firstOption(found).budget;
   if (option.budget?.model !== own?.model || option.budget?.why !== own?.why) return null;

@@ -54,8 +54,10 @@ export async function startStack(options: StackOptions): Promise<Stack> {
   }
   const folder = await mkdtemp(join(tmpdir(), "tollgate-e2e-"));
   const policiesFolder = await makePolicies(folder, options.policies);
-  const ports = await freePorts(4);
-  const [proxyPort, apiPort, adminPort, simulatorPort] = ports.map(String);
+  const replicas = Number(options.env?.REPLICAS ?? 1);
+  const apiPort = String(await freePortRow(replicas));
+  const ports = await freePorts(3);
+  const [proxyPort, adminPort, simulatorPort] = ports.map(String);
   const child = spawn(process.execPath, [LAUNCHER, "up"], {
     cwd: PROJECT_ROOT,
     stdio: ["ignore", "pipe", "pipe"],
@@ -130,6 +132,23 @@ export async function freePorts(count: number): Promise<number[]> {
   const ports = servers.map((server) => (server.address() as { port: number }).port);
   await Promise.all(servers.map((server) => new Promise((done) => server.close(done))));
   return ports;
+}
+
+/** The first of so many ports in a row that were free a moment ago. */
+async function freePortRow(count: number): Promise<number> {
+  for (;;) {
+    const [first = 0] = await freePorts(1);
+    const others = Array.from({ length: count - 1 }, (_, i) => first + 1 + i);
+    if ((await Promise.all(others.map(isFree))).every(Boolean)) return first;
+  }
+}
+
+function isFree(port: number): Promise<boolean> {
+  return new Promise((done) => {
+    const server = createServer();
+    server.once("error", () => done(false));
+    server.listen(port, "127.0.0.1", () => server.close(() => done(true)));
+  });
 }
 
 async function makePolicies(

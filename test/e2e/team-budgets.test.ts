@@ -1,5 +1,4 @@
 /** A team with five cents a month: warned, moved to the cheaper model, refused, let on again. */
-import { randomUUID } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
@@ -16,9 +15,6 @@ const USD = 1_000_000_000;
 const OUTPUT_TOKENS = 1000;
 /** nano-USD of one answer of 1000 tokens. */
 const COST = { "gpt-4o": 10_012_500, "gpt-4o-mini": 600_750 };
-const LOAD_BUDGET_USD = 0.05;
-const LOAD_CLIENTS = 32;
-const LOAD_MS = 10_000;
 
 const IDENTITY = `apiVersion: tollgate.dev/v1alpha1
 kind: Identity
@@ -79,7 +75,6 @@ beforeAll(async () => {
       "identity.yaml": IDENTITY,
       "prices.yaml": PRICES,
       "ml-team.yaml": budget("ml-team", 0.05),
-      "load.yaml": budget("load", LOAD_BUDGET_USD),
     },
     env: {
       ALERT_WEBHOOK_URL: `http://127.0.0.1:${port}/hook`,
@@ -284,43 +279,4 @@ test("the audit log has the grant, and what was written in the file", async () =
       after.spec.monthlyBudgetUSD,
     ]),
   ).toEqual([["ml-team", 0.05, 0.2]]);
-});
-
-test("32 clients at once: the provider's bill is never over budget and allowance", async () => {
-  simulator.bill.reset();
-  const until = Date.now() + LOAD_MS;
-  const statuses = new Map<number, number>();
-  const client = async () => {
-    while (Date.now() < until) {
-      const { status } = await send(`${stack.proxyUrl}/v1/chat/completions`, {
-        headers: {
-          "x-team": "load",
-          "x-user": "load",
-          "x-request-id": randomUUID(),
-          "x-sim-output-tokens": "100",
-        },
-        body: {
-          model: "gpt-4o",
-          max_tokens: 100,
-          messages: [{ role: "user", content: "How many words is this?" }],
-        },
-      });
-      statuses.set(status, (statuses.get(status) ?? 0) + 1);
-    }
-  };
-  await Promise.all(Array.from({ length: LOAD_CLIENTS }, client));
-  expect([...statuses.keys()].sort()).toEqual([200, 429]);
-  await untilSettled("load");
-  const { byModel } = simulator.bill.view();
-  const billed = ({ inputTokens = 0, outputTokens = 0 } = {}, [input, output]: [number, number]) =>
-    inputTokens * input + outputTokens * output;
-  const billNanoUsd =
-    billed(byModel["gpt-4o"], [2500, 10_000]) + billed(byModel["gpt-4o-mini"], [150, 600]);
-  expect(billNanoUsd).toBeLessThanOrEqual(LOAD_BUDGET_USD * 1.05 * USD);
-  // Spent up to what one more request may cost.
-  expect(billNanoUsd).toBeGreaterThan(LOAD_BUDGET_USD * 0.98 * USD);
-  const { spentNanoUsd, byModel: ours } = await budgetOf("load");
-  expect(spentNanoUsd).toBe(billNanoUsd);
-  expect(ours.reduce((sum, { costNanoUsd }) => sum + costNanoUsd, 0)).toBe(billNanoUsd);
-  expect(byModel["gpt-4o-mini"]?.requests).toBeGreaterThan(0);
 });

@@ -8,12 +8,7 @@ import {
 import { keyPart } from "../../../limitador-bridge/budget/budget-key.ts";
 import { forecast, isSpike, usualHourNanoUsd } from "../../../limitador-bridge/budget/forecast.ts";
 import { matchesModel } from "../../../limitador-bridge/budget/model-pattern.ts";
-import {
-  capMaxOutputTokens,
-  roomNanoUsd,
-  withReserve,
-} from "../../../limitador-bridge/budget/output-cap.ts";
-import { budgetText, Ledger, matchOf, planOf, USD } from "./budget-fixture.ts";
+import { USD } from "./budget-fixture.ts";
 
 const DAY_MS = 86_400_000;
 const MAX = Number.MAX_SAFE_INTEGER;
@@ -100,40 +95,4 @@ test("a spike is more than three usual hours", () => {
   expect(usual).toBe(21);
   expect([isSpike(63, usual), isSpike(64, usual)]).toEqual([false, true]);
   expect([usualHourNanoUsd([0, 0]), isSpike(1000, null)]).toEqual([null, false]);
-});
-
-describe("capping the output to what is left", () => {
-  const cost = (tokens: number) => 100 + tokens * 10;
-  test.each<[number, number, number | null]>([
-    [1100, 500, 100],
-    [1109, 500, 100],
-    [1110, 500, 101],
-    [99_999, 500, 500],
-    [110, 500, 1],
-    [109, 500, null],
-    [1100, 0, null],
-  ])("room %d, at most %d tokens: %j", (room, max, tokens) => {
-    expect(capMaxOutputTokens(room, max, cost)).toBe(tokens);
-  });
-
-  test("the room is that of the tightest enforced limit, its overshoot included", () => {
-    const match = matchOf(
-      budgetText(`  team: ml-team
-  monthlyBudgetUSD: 1
-  users: {"*": {maxMonthlyUSD: 0.5}}
-`),
-    );
-    const plan = planOf(match);
-    const [option] = plan.options;
-    if (option === undefined) throw new Error("a plan has an option");
-    const room = (team: number, user: number) => {
-      const used = { "budget/ml-team": team, "budget/ml-team/user/alice": user };
-      return roomNanoUsd(option, new Ledger(used).reserve(plan).counters);
-    };
-    // The option that is taken is counted in its own counters.
-    expect(room(980_000_000, 0)).toBe(60_000_000);
-    expect(room(999_999_999, 499_999_999)).toBe(1);
-    expect(room(1_000_000_000, 0)).toBe(0);
-    expect(withReserve(option, 7).claims.map(({ reserve }) => reserve)).toEqual([7, 7]);
-  });
 });

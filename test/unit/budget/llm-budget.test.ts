@@ -44,10 +44,13 @@ describe("the document's budget", () => {
       emergencyBufferPercent: 10,
       mode: "enforce",
       failureMode: "allow",
+      enforcement: "lease",
       unknownModel: { rule: "deny" },
       reservation: "worst-case",
       defaultMaxOutputTokens: null,
       capMaxOutputTokens: false,
+      onExhausted: "continue",
+      inputEstimate: "bytes",
       contact: "the platform team",
       teamsWithoutBudget: "budget",
       unknownPayer: "deny",
@@ -89,10 +92,13 @@ test("all extensions", () => {
   emergencyBufferPercent: 20
   mode: shadow
   failureMode: deny
+  enforcement: ask
   unknownModel: {priceAs: gpt-4o}
   reservation: expected
   defaultMaxOutputTokens: 1000
   capMaxOutputTokens: true
+  onExhausted: cut
+  inputEstimate: tokenizer
   contact: finance@example.com
   teamsWithoutBudget: deny
   unknownPayer: budget
@@ -126,10 +132,13 @@ test("all extensions", () => {
     emergencyBufferPercent: 20,
     mode: "shadow",
     failureMode: "deny",
+    enforcement: "ask",
     unknownModel: { rule: "priceAs", model: "gpt-4o" },
     reservation: "expected",
     defaultMaxOutputTokens: 1000,
     capMaxOutputTokens: true,
+    onExhausted: "cut",
+    inputEstimate: "tokenizer",
     contact: "finance@example.com",
     teamsWithoutBudget: "deny",
     unknownPayer: "budget",
@@ -214,6 +223,18 @@ describe("problems", () => {
     [
       `${base}  unknownModel: allow\n`,
       ['7:17: spec.unknownModel: expected "deny" or "free" or {priceAs: model}, found "allow"'],
+    ],
+    [
+      `${base}  onExhausted: stop\n`,
+      ['7:16: spec.onExhausted: expected "continue" or "cut", found "stop"'],
+    ],
+    [
+      `${base}  onExhausted: cut\n  reservation: none\n`,
+      ['7:16: spec.onExhausted: cut needs a reservation, and spec.reservation is "none"'],
+    ],
+    [
+      `${base}  inputEstimate: exact\n`,
+      ['7:18: spec.inputEstimate: expected "bytes" or "tokenizer", found "exact"'],
     ],
     [`${base}  apps: {web: 5}\n`, ["7:15: spec.apps.web: expected a map, found 5"]],
     [

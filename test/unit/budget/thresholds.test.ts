@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import {
   alertSubjects,
-  thresholdApplied,
+  thresholdsApplied,
   thresholdsCrossed,
 } from "../../../limitador-bridge/budget/thresholds.ts";
 import { budgetText, DECEMBER_MS, EXAMPLE, matchOf, payer, USD } from "./budget-fixture.ts";
@@ -47,19 +47,34 @@ describe("thresholds", () => {
   });
 
   test("an action that was done tells of itself, with the same key", () => {
-    const counter = { usedNanoUsd: 7999 * USD, resetsAtMs: DECEMBER_MS };
-    const rejected = thresholdApplied(team, "reject", counter);
-    expect([rejected?.percent, rejected?.usedNanoUsd, rejected?.dedupeKey]).toEqual([
-      100,
-      7999 * USD,
-      "alert/ml-team/2026-11/100",
+    const counter = { usedNanoUsd: 7999 * USD, heldNanoUsd: 0, resetsAtMs: DECEMBER_MS };
+    const rejected = thresholdsApplied(team, "reject", counter);
+    expect(rejected.map(({ percent, usedNanoUsd }) => [percent, usedNanoUsd])).toEqual([
+      [50, 7999 * USD],
+      [80, 7999 * USD],
+      [100, 7999 * USD],
     ]);
+    expect(rejected.at(-1)?.dedupeKey).toBe("alert/ml-team/2026-11/100");
+  });
+
+  test.each([
+    ["a large request in a budget that is not", 100, 0, []],
+    ["one that does not fit beside others", 7000, 600, [50, 80, 100]],
+    ["nearly", 7000, 599.999999999, []],
+  ])("a refusal tells of the budget, not of one request: %s", (_, used, held, percents) => {
+    const counter = {
+      usedNanoUsd: used * USD,
+      heldNanoUsd: Math.round(held * USD),
+      resetsAtMs: DECEMBER_MS,
+    };
+    const alerts = thresholdsApplied(team, "reject", counter);
+    expect(alerts.map(({ percent }) => percent)).toEqual(percents);
   });
 
   test("where no threshold has the action there is no alert", () => {
     const [plain] = alertSubjects(matchOf(budgetText("  team: ml-team\n  monthlyBudgetUSD: 1\n")));
-    const counter = { usedNanoUsd: 0, resetsAtMs: DECEMBER_MS };
-    expect(plain && thresholdApplied(plain, "reject", counter)).toBe(null);
+    const counter = { usedNanoUsd: 0, heldNanoUsd: 0, resetsAtMs: DECEMBER_MS };
+    expect(plain && thresholdsApplied(plain, "reject", counter)).toEqual([]);
   });
 
   test("a budget of nothing has nothing to cross", () => {

@@ -65,6 +65,7 @@ describe("POST /v1/estimate", () => {
       status: null,
       code: null,
       why: "All limits have room for it.",
+      cutAfterOutputBytes: null,
       headers: {
         "x-ratelimit-limit": "100",
         "x-ratelimit-limit-tokens": "100",

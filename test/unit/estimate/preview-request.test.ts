@@ -87,6 +87,7 @@ describe("the text of a prompt", () => {
       texts: ["system", "be brief", "user", "ann", "what is this", "assistant", "f"],
       overheadTokens: 12,
       isPartial: true,
+      hasMedia: true,
     });
   });
 
@@ -95,12 +96,14 @@ describe("the text of a prompt", () => {
       texts: ["s"],
       overheadTokens: 3,
       isPartial: false,
+      hasMedia: false,
     });
     const contents = [{ role: "user", parts: [{ text: "t" }, { inlineData: { data: "AAAA" } }] }];
     expect(promptText({ contents, systemInstruction: { parts: [{ text: "i" }] } })).toEqual({
       texts: ["user", "t", "i"],
       overheadTokens: 0,
       isPartial: true,
+      hasMedia: true,
     });
     expect(promptText({ prompt: "p", suffix: "q" }).texts).toEqual(["p", "q"]);
     expect(promptText({ input: ["a", "b"] }).texts).toEqual(["a", "b"]);
@@ -117,6 +120,7 @@ describe("the text of a prompt", () => {
       texts: ["p", '[{"type":"function","function":{"name":"f"}}]'],
       overheadTokens: 0,
       isPartial: true,
+      hasMedia: false,
     });
   });
 
@@ -127,6 +131,7 @@ describe("the text of a prompt", () => {
       texts: [],
       overheadTokens: 0,
       isPartial: true,
+      hasMedia: false,
     });
   });
 });

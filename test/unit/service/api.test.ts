@@ -123,7 +123,7 @@ describe("GET /v1/filter-config", () => {
       admitTimeoutMs: 200,
       apis: parts.capture.apis,
       sniff: true,
-      attributes: { headers: ["x-user", "x-request-id"], properties: [], metadata: [] },
+      attributes: { headers: ["x-user"], properties: [], metadata: [] },
       request: { ...parts.capture.request, body: ["/user"] },
       response: { ...parts.capture.response, facts: ["/model", "/meter/tokens"] },
       errors: parts.capture.errors,

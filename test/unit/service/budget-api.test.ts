@@ -235,11 +235,21 @@ describe("alerts", () => {
     await spend(service, "a", 1550);
     service.alerts.length = 0;
     await ask(service.app, request("b"));
-    expect(told(service)).toEqual([["blue", 80, "alert_and_downgrade", 15_500_000]]);
+    expect(told(service)).toEqual([
+      ["blue", 50, "alert", 15_500_000],
+      ["blue", 80, "alert_and_downgrade", 15_500_000],
+    ]);
     await settleAll(service.app, settled(request("b"), [0, 2000], { modelSent: "gpt-4o" }));
     service.alerts.length = 0;
     await ask(service.app, request("c"));
-    expect(told(service)).toEqual([["blue", 100, "reject", 35_500_000]]);
+    expect(told(service).at(-1)).toEqual(["blue", 100, "reject", 35_500_000]);
+  });
+
+  test("a request that is too large for the budget as it is raises nothing", async () => {
+    const service = budgeted(TEAM);
+    const large = request("a", { llm: { maxOutputTokens: 1_000_000 } });
+    expect((await ask(service.app, large)).body.verdict).toBe("deny");
+    expect(told(service)).toEqual([]);
   });
 });
 

@@ -40,7 +40,7 @@ describe("a team's budget", () => {
       verdict: "allow",
       reservation: "a",
       model: "gpt-4o-mini",
-      requestHeaders: {},
+      requestHeaders: { "x-tollgate-model": "gpt-4o-mini" },
       responseHeaders: {
         "x-budget-utilization": "0.77",
         "x-model-downgraded": "true",
