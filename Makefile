@@ -8,7 +8,7 @@ export UPSTREAM POLICIES STORE PROXY_PORT API_PORT ENVOY_ADMIN_PORT ENVOY WORKER
 BIN := node_modules/.bin
 WASM := build/tollgate.wasm
 SERVICE := dist/.built
-PLUGIN_SOURCES := $(shell find plugin -name '*.ts') asconfig.json
+PLUGIN_SOURCES := $(shell find plugin -name '*.ts') asconfig.json asconfig.transform.mjs
 SERVICE_SOURCES := $(shell find limitador-bridge -type f) tsconfig.json tsconfig.build.json
 
 help: ## List the targets and the variables of `make up`

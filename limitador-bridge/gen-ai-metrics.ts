@@ -20,7 +20,7 @@ const OPERATION_LABELS = [
   "gen_ai_response_model",
 ] as const;
 
-/** gen_ai.operation.name by the end of an API's name; "text_completion" and "chat" are its words. */
+/** gen_ai.operation.name by the name of an API; "chat" where nothing else fits. */
 const OPERATIONS: [RegExp, string][] = [
   [/\.(embed\w*)$/, "embeddings"],
   [/^gemini\.(generateContent|interactions)/, "generate_content"],

@@ -1,4 +1,4 @@
-import { equals, OwnText, Text, utf8 } from "./abi/text";
+import { equals, isText, OwnText, Text, utf8 } from "./abi/text";
 import { RequestScan } from "./admission/request-scan";
 import { isFilterConfig } from "./filter-config-check";
 import { JsonNode, parseJson } from "./scan/json-tree";
@@ -111,6 +111,8 @@ export class FieldPointers {
   ranks: StaticArray<i32> = new StaticArray<i32>(0);
   /** As JSON strings. */
   pointers: Bytes[] = [];
+  /** Rank of the fact that tells why a choice of a chat completion ended; -1: not asked for. */
+  finishRank: i32 = -1;
   private fieldList: i32[] = [];
 
   add(pointer: string, kind: PointerKind, field: i32): void {
@@ -260,6 +262,10 @@ export class FilterConfig {
     this.usagePointers = r.ofField(ResponseField.Usage);
     this.factPointers = r.ofField(ResponseField.Fact);
     this.textPointers = r.ofField(ResponseField.Text);
+    for (let i = 0; i < this.factPointers.length; i++) {
+      const fact = this.factPointers[i];
+      if (isText(fact.ptr, fact.length, utf8('"/choices/*/finish_reason"'))) r.finishRank = i;
+    }
     readTexts(node.get(utf8("headers")), this.responseHeaders);
   }
 }

@@ -24,9 +24,10 @@ export function forecastAlert(state: BudgetState, nowMs: number): Alert | null {
     name: "LLMBudgetForecast",
     severity: "warning",
     summary:
-      `${whose(level, name)} is used up in ${days.toFixed(1)} days if spending goes on as so far, ` +
-      `before it resets at ${new Date(resetsAtMs).toISOString()}: ${usdText(spentNanoUsd)} of ` +
-      `${usdText(budgetNanoUsd)} USD are spent, and it would be ${usdText(atEndNanoUsd)} USD.`,
+      `${whose(level, name)} is used up in ${days.toFixed(1)} days if spending goes on as so ` +
+      `far, before it resets at ${new Date(resetsAtMs).toISOString()}: ` +
+      `${usdText(spentNanoUsd)} of ${usdText(budgetNanoUsd)} USD are spent, ` +
+      `and it would be ${usdText(atEndNanoUsd)} USD.`,
     channel: channel?.notifyChannel ?? null,
     startsAtMs: nowMs,
     endsAtMs: resetsAtMs,

@@ -68,8 +68,8 @@ export function thresholdsCrossed(subject: AlertSubject, change: SpendChange): B
 }
 
 /**
- * The threshold whose action was just done to a request, and those below it, ascending. What is held
- * counts for that, so it may come before the spending itself crosses; the alerts are the same ones.
+ * The threshold whose action was just done to a request, and those below it, ascending. What is
+ * held counts for that, so it may come before the spending itself crosses; the alerts are the same.
  * None where the budget is far from the threshold: a single large request was refused or moved to a
  * cheaper model then, which says nothing of the team, and the alert is still to come.
  */

@@ -191,7 +191,7 @@ export const ApiRoute = Type.Object({
    * be asked, and tells the usage all the same.
    */
   includeUsageExcept: Type.Optional(Type.Array(Text)),
-  /** JSON pointer at which a request that tells no output limit is given one; not given: nowhere. */
+  /** JSON pointer where a request that tells no output limit is given one; not given: nowhere. */
   maxOutputPointer: Type.Optional(Text),
   /** HTTP method, POST unless told; other methods on the path are not metered. */
   method: Type.Optional(Text),

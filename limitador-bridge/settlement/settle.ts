@@ -30,8 +30,8 @@ interface Settled {
 }
 
 /**
- * Settles a batch, and takes back leases that admit no more. It resolves only when all of it is durable; a batch that is sent again counts
- * nothing twice.
+ * Settles a batch, and takes back leases that admit no more. It resolves only when all of it is
+ * durable; a batch that is sent again counts nothing twice.
  * @throws ApiError store_unavailable: nothing can be said of the batch, it has to be sent again.
  */
 export async function settle(

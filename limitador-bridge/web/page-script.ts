@@ -46,7 +46,8 @@ const forecast = ({ forecast, resetsAt }) => {
 const budgetRow = (b) => [
   b.level === "team" ? (b.name ?? "(team not known)") : "organization " + b.name,
   b.mode === "shadow" ? "shadow" : "", { share: b.utilization },
-  ...[b.spentNanoUsd, b.heldNanoUsd, b.remainingNanoUsd, b.budgetNanoUsd].map((n) => number(usd(n))),
+  number(usd(b.spentNanoUsd)), number(usd(b.heldNanoUsd)),
+  number(usd(b.remainingNanoUsd)), number(usd(b.budgetNanoUsd)),
   forecast(b), time(b.resetsAt),
 ];
 const limitRow = (l) => [

@@ -10,7 +10,8 @@ body { font: 14px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 80rem
 h2 { margin: 2rem 0 .5rem }
 div { overflow-x: auto }
 table { border-collapse: collapse; width: 100% }
-th, td { text-align: left; padding: .3rem .6rem; border-bottom: 1px solid #8884; white-space: nowrap }
+th, td { text-align: left; padding: .3rem .6rem; border-bottom: 1px solid #8884 }
+th, td { white-space: nowrap }
 td.number { text-align: right; font-variant-numeric: tabular-nums }
 meter { width: 6rem; vertical-align: middle }
 `;

@@ -85,8 +85,8 @@ export class ClientEvents {
     this.changed = true;
   }
 
-  /** The slice is over. isOther: it is no SSE; hasChoices: the event arriving is no usage chunk. */
-  endSlice(isOther: bool, hasChoices: bool): void {
+  /** The slice is over. isOther: it is no SSE; isNone: the event arriving is no usage chunk. */
+  endSlice(isOther: bool, isNone: bool): void {
     const rest = this.sliceLength - this.eventStart;
     if (rest <= 0) return;
     if (this.isCut) {
@@ -99,7 +99,7 @@ export class ClientEvents {
       !this.released &&
       !isOther &&
       this.held.length <= MAX_HELD_BYTES &&
-      (this.cut !== null || (!hasChoices && this.couldBeUsageChunk()));
+      (this.cut !== null || (!isNone && this.couldBeUsageChunk()));
     if (isHeld) {
       this.changed = true;
     } else {

@@ -9,6 +9,10 @@ const FIRST_BACKOFF_MS: i64 = 200;
 const MOST_BACKOFF_MS: i64 = 5000;
 const MAX_BATCH_BYTES = 512 * 1024;
 const SIZE_BYTES = 4;
+/** Of a full queue this part is lost at once. */
+const ROOM = 16;
+/** After so many more are lost it is said again. */
+const LOUD = 1000;
 /** What is over this expires by itself. */
 const MOST_RETURNS = 5000;
 
@@ -54,17 +58,29 @@ export class SettlementQueue {
     this.records.raw(json.ptr, json.length);
     this.records.byte(0x2c);
     this.sizes.word(json.length + 1);
-    while (this.records.length - this.sentBytes > this.configuration.queueBytes) {
-      if (this.count - this.sentCount == 1) break;
-      this.drop(this.sentCount, 1);
-      this.lose();
-      if (this.lost != 1 && this.lost % 1000 != 0) continue;
-      line.reset();
-      line.text(utf8("the settlement queue is full, "));
-      line.int(this.lost);
-      line.text(utf8(" settlements lost so far"));
-      logBytes(LogLevel.Error, line.ptr, line.length);
+    if (this.records.length - this.sentBytes > this.configuration.queueBytes) this.makeRoom();
+  }
+
+  /** The oldest go that are not in a batch: a part of all, since those after them have to move. */
+  private makeRoom(): void {
+    const bound = this.configuration.queueBytes;
+    const most = this.count - this.sentCount - 1;
+    let left = this.records.length - this.sentBytes;
+    let count = 0;
+    while (count < most && left > bound - bound / ROOM) {
+      left -= this.sizeOf(this.sentCount + count);
+      count++;
     }
+    if (count == 0) return;
+    this.drop(this.sentCount, count);
+    const before = this.lost / LOUD;
+    this.lose(count);
+    if (this.lost > count && this.lost / LOUD == before) return;
+    line.reset();
+    line.text(utf8("the settlement queue is full, "));
+    line.int(this.lost);
+    line.text(utf8(" settlements lost so far"));
+    logBytes(LogLevel.Error, line.ptr, line.length);
   }
 
   /** Tells the service that a lease admits no more. */
@@ -98,9 +114,9 @@ export class SettlementQueue {
     this.sizes.cut(first * SIZE_BYTES, count * SIZE_BYTES);
   }
 
-  private lose(): void {
-    this.lost++;
-    incrementMetric(this.lostMetric, 1);
+  private lose(count: i32): void {
+    this.lost += count;
+    incrementMetric(this.lostMetric, count);
   }
 
   /** Sends the next batch, unless one is under way or the last one failed just now. */
@@ -161,7 +177,7 @@ export class SettlementQueue {
     const isRefused = status == 400 && isSingle;
     if (status == 200 || isRefused) {
       if (isRefused || this.sentCount == 0) this.oneByOne = false;
-      if (isRefused && this.sentCount == 1) this.lose();
+      if (isRefused && this.sentCount == 1) this.lose(1);
       this.drop(0, this.sentCount);
       this.dropReturns();
       this.sentCount = 0;

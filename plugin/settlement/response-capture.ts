@@ -62,6 +62,8 @@ export class ResponseCapture extends JsonSink {
   private choicesEmpty: bool = false;
   private choicesFull: bool = false;
   private usageSeen: bool = false;
+  /** A choice has told why it ended. */
+  private finished: bool = false;
   /** Bytes of a byte order mark that came before the framing was known. */
   private markBytes: i32 = 0;
 
@@ -93,6 +95,7 @@ export class ResponseCapture extends JsonSink {
     this.choicesEmpty = false;
     this.choicesFull = false;
     this.usageSeen = false;
+    this.finished = false;
     this.markBytes = 0;
     this.json.reset();
     const sse = this.sse;
@@ -148,7 +151,9 @@ export class ResponseCapture extends JsonSink {
       (<EventStreamScanner>this.eventStream).push(ptr, length);
     }
     const isOther = this.framing != Framing.Sse && this.framing != Framing.Undecided;
-    if (client !== null) client.endSlice(isOther, this.choicesFull);
+    // The usage chunk comes after the choices are finished, if it comes at all.
+    const isNone = this.choicesFull || (!this.finished && this.fields.finishRank >= 0);
+    if (client !== null) client.endSlice(isOther, isNone);
   }
 
   /** The client was told that the stream is over before it was. */
@@ -220,8 +225,11 @@ export class ResponseCapture extends JsonSink {
       this.usageSeen = true;
       this.usage.keep(this.fields.ranks[id], ptr, length);
     } else if (field == ResponseField.Fact) {
-      if (type == 0x6e || type == 0x7b || type == 0x5b) return;
-      this.facts.keep(this.fields.ranks[id], ptr, length);
+      // What is null or "" does not take the place of what was told before.
+      if (type == 0x6e || type == 0x7b || type == 0x5b || (type == 0x22 && length <= 2)) return;
+      const rank = this.fields.ranks[id];
+      if (rank == this.fields.finishRank) this.finished = true;
+      this.facts.keep(rank, ptr, length);
     }
   }
 

@@ -100,7 +100,7 @@ function factsIn(documents: unknown[]): Record<string, unknown> {
   for (const document of documents) {
     for (const pointer of CAPTURE.response.facts) {
       const value = valuesAt(document, pointer).findLast(
-        (each) => each !== null && !isNested(each),
+        (each) => each !== null && each !== "" && !isNested(each),
       );
       if (value !== undefined) facts[pointer] = value;
     }

@@ -1,6 +1,6 @@
 /**
- * Many agents on one budget: what the provider bills is never over the budget and its allowance, and
- * bill, ledger, usage records and reports say the same to the nano-dollar.
+ * Many agents on one budget: what the provider bills is never over the budget and its allowance,
+ * and bill, ledger, usage records and reports say the same to the nano-dollar.
  *
  *   BUDGET_SECONDS=60 npx vitest run test/e2e/budget-agents.test.ts
  */
@@ -140,8 +140,9 @@ async function allRecords(): Promise<UsageRecord[]> {
   const records: UsageRecord[] = [];
   let cursor: string | null = null;
   do {
+    const at = cursor === null ? "" : `&cursor=${encodeURIComponent(cursor)}`;
     const page: { records: UsageRecord[]; next: string | null } = await json(
-      `/v1/usage?team=agents&limit=1000${cursor === null ? "" : `&cursor=${encodeURIComponent(cursor)}`}`,
+      `/v1/usage?team=agents&limit=1000${at}`,
     );
     records.push(...page.records);
     cursor = page.next;
@@ -227,7 +228,10 @@ describe("the sums of bill, ledger, usage records and reports", () => {
       return [model, line.inputTokens * input + line.outputTokens * output] as const;
     });
     const invoice = (factor: number) =>
-      `model,cost\n${lines.map(([model, cost]) => `${model},${(cost * factor) / NANO_USD}`).join("\n")}\n`;
+      [
+        "model,cost",
+        ...lines.map(([model, cost]) => `${model},${(cost * factor) / NANO_USD}`),
+      ].join("\n");
     const run = (text: string) => {
       try {
         const cli = join(PROJECT_ROOT, "dist/cli/tollgate.js");

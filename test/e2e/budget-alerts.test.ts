@@ -1,6 +1,6 @@
 /**
- * Two budget services on one Redis: each threshold is told once to each receiver, a receiver that is
- * away is tried again, and one that refuses for good leaves a dead letter.
+ * Two budget services on one Redis: each threshold is told once to each receiver, a receiver that
+ * is away is tried again, and one that refuses for good leaves a dead letter.
  */
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { createServer, type Server } from "node:http";

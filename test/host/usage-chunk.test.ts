@@ -50,25 +50,35 @@ const FRAMINGS: Record<string, Sse> = {
   "data over several lines": {
     events: [
       `data: ${FIRST}\n\n`,
+      `data: ${EMPTY}\n\n`,
       `data: ${USAGE.slice(0, 25)}\ndata: ${USAGE.slice(25)}\n\n`,
       "data: [DONE]\n\n",
     ],
-    usageAt: 1,
+    usageAt: 2,
   },
   "a chunk with neither choices nor usage first (Azure)": {
     events: [
       `data: ${NO_CHOICES}\n\n`,
       `data: ${FIRST}\n\n`,
+      `data: ${EMPTY}\n\n`,
+      `data: ${USAGE}\n\n`,
+      "data: [DONE]\n\n",
+    ],
+    usageAt: 3,
+  },
+  "a byte order mark": {
+    events: [
+      `\u{feff}data: ${FIRST}\n\n`,
+      `data: ${EMPTY}\n\n`,
       `data: ${USAGE}\n\n`,
       "data: [DONE]\n\n",
     ],
     usageAt: 2,
   },
-  "a byte order mark": {
-    events: [`\u{feff}data: ${FIRST}\n\n`, `data: ${USAGE}\n\n`, "data: [DONE]\n\n"],
-    usageAt: 1,
+  "no end marker": {
+    events: [`data: ${FIRST}\n\n`, `data: ${EMPTY}\n\n`, `data: ${USAGE}\n\n`],
+    usageAt: 2,
   },
-  "no end marker": { events: [`data: ${FIRST}\n\n`, `data: ${USAGE}\n\n`], usageAt: 1 },
 };
 
 function lines(end: string): Sse {
@@ -241,4 +251,15 @@ describe("include_usage is asked for", () => {
     admit(host);
     expect(opened.upstream.text).toBe(sent);
   });
+});
+
+test("before a choice is finished nothing is held: what a broken stream sent has gone out", () => {
+  const host = startTollgate();
+  const opened = stream(host);
+  opened.responseHeaders({ ":status": 200, "content-type": "text/event-stream" });
+  const begun = `data: ${FIRST}\n\ndata: {"id":"c1","object":"chat.comp`;
+  opened.responseBody(begun);
+  expect(opened.client.text).toBe(begun);
+  opened.resetUpstream();
+  expect(settleOne(host)).toMatchObject({ outcome: "upstream_error", outputBytes: 3 });
 });

@@ -39,7 +39,7 @@ test("later combinations keep only what is to be summed by", () => {
   expect(labels("a", "1")).toEqual({ team: "a", app: "1" });
 });
 
-test("the cost of a team stays right when its apps and models are too many to be told", async () => {
+test("the cost of a team stays right when its apps and models are too many", async () => {
   const metrics = createMetrics({ defaults: false });
   const costNanoUsd = 1_000_000_000;
   for (let app = 0; app < 100; app++) {

@@ -19,7 +19,9 @@ async function stateAt(days: number, spentUsd: number): Promise<BudgetState> {
   const { budget } = matchOf(
     budgetText(`  team: ml-team
   monthlyBudgetUSD: 100
-  alertThresholds: [{percent: 50, action: alert}, {percent: 80, action: alert, notifyChannel: "#ml"}]
+  alertThresholds:
+    - {percent: 50, action: alert}
+    - {percent: 80, action: alert, notifyChannel: "#ml"}
 `),
   );
   const nowMs = NOVEMBER + days * DAY_MS;

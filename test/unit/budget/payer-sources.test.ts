@@ -51,7 +51,8 @@ describe("sources", () => {
   });
 
   test("what ext_authz left", () => {
-    const spec = `  team: auth.identity.metadata.annotations["team"]\n  user: auth.identity.userid\n`;
+    const spec =
+      `  team: auth.identity.metadata.annotations["team"]\n` + "  user: auth.identity.userid\n";
     const auth = { identity: { userid: "ann", metadata: { annotations: { team: "ml-team" } } } };
     expect(payer(spec, { auth })).toEqual({
       ...{ team: "ml-team", app: null, user: "ann" },

@@ -94,7 +94,7 @@ describe("the dashboard", () => {
     expect(named.filter((name) => !known.has(name))).toEqual([]);
   });
 
-  test("can be imported: ids are different, panels do not overlap, the data source is chosen", () => {
+  test("can be imported: ids differ, panels do not overlap, the data source is chosen", () => {
     const ids = dashboard.panels.map(({ id }) => id);
     expect(new Set(ids).size).toBe(ids.length);
     const cells = dashboard.panels.flatMap(({ gridPos: { x, y, w, h } }) =>

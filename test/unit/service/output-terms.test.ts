@@ -99,7 +99,7 @@ describe("onExhausted: cut", () => {
     expect((await budget.ask(stream())).verdict).toBe("deny");
   });
 
-  test("an expected reservation: the worst case while there is room, then the expected", async () => {
+  test("an expected reservation: the worst case while there is room for it", async () => {
     const budget = budgetOf(0.0016, `${cut}  reservation: expected\n`, { ratios: usual });
     const answers = [];
     for (let i = 0; i < 5; i++) answers.push(await budget.ask(stream()));

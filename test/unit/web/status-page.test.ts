@@ -22,7 +22,8 @@ class Node {
     this.children = children;
   }
   get text(): string {
-    return `${this.textContent}${this.children.map((c) => (typeof c === "string" ? c : c.text)).join("|")}`;
+    const inner = this.children.map((child) => (typeof child === "string" ? child : child.text));
+    return this.textContent + inner.join("|");
   }
 }
 
