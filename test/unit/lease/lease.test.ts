@@ -111,7 +111,7 @@ describe("a limit that is far away", () => {
     expect(await counted(service)).toEqual([{ used: 0, held: 48 * WORST_CASE }]);
   });
 
-  test("requests of another user, worker or model, or with another output, need others", async () => {
+  test("requests of another user, worker, model or output limit need others", async () => {
     const service = createService(roomy);
     const others: Partial<AdmitRequest>[] = [
       { attributes: { "request.headers": { "x-user": "u2" } } },
