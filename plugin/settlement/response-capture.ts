@@ -151,9 +151,12 @@ export class ResponseCapture extends JsonSink {
       (<EventStreamScanner>this.eventStream).push(ptr, length);
     }
     const isOther = this.framing != Framing.Sse && this.framing != Framing.Undecided;
-    // The usage chunk comes after the choices are finished, if it comes at all.
-    const isNone = this.choicesFull || (!this.finished && this.fields.finishRank >= 0);
-    if (client !== null) client.endSlice(isOther, isNone);
+    if (client !== null) client.endSlice(isOther, this.choicesFull || !this.isFinished);
+  }
+
+  /** The usage chunk comes after a choice was finished, if it comes at all. */
+  private get isFinished(): bool {
+    return this.finished || this.fields.finishRank < 0;
   }
 
   /** The client was told that the stream is over before it was. */
@@ -206,7 +209,8 @@ export class ResponseCapture extends JsonSink {
     this.events++;
     this.unfinished = false;
     const client = this.client;
-    const isUsageChunk = this.choicesEmpty && !this.choicesFull && this.usageSeen;
+    const isUsageChunk =
+      this.choicesEmpty && !this.choicesFull && this.usageSeen && this.isFinished;
     if (client !== null) client.endEvent(end, isUsageChunk, this.outputBytes);
     this.choicesEmpty = false;
     this.choicesFull = false;

@@ -1,6 +1,8 @@
 /** Response bodies in every framing that the filter reads. */
+
 import { deflateRawSync, deflateSync, gzipSync } from "node:zlib";
 import { damaged, frame, header } from "../unit/scan/frames.ts";
+import { FINISH_CHUNK } from "./client-check.ts";
 import { responseDocument, written } from "./documents.ts";
 import { once, pick, type Random, randomBytes } from "./random.ts";
 
@@ -62,6 +64,7 @@ function sseBody(random: Random): Buffer {
   const events = list.map((each) => event(random, written(random, each), end));
   if (once(random, 2)) {
     const usage = { choices: [], usage: { prompt_tokens: 1, total_tokens: random(99) } };
+    if (!once(random, 5)) events.push(event(random, FINISH_CHUNK, end));
     events.push(event(random, JSON.stringify(usage), end));
   }
   if (once(random, 2)) events.push(`data: [DONE]${end}${end}`);
