@@ -62,8 +62,8 @@ export class ResponseCapture extends JsonSink {
   private choicesEmpty: bool = false;
   private choicesFull: bool = false;
   private usageSeen: bool = false;
-  /** A choice has told why it ended. */
-  private finished: bool = false;
+  /** A choice has told that it goes on: the usage chunk comes after the last has ended. */
+  private choiceOpen: bool = false;
   /** Bytes of a byte order mark that came before the framing was known. */
   private markBytes: i32 = 0;
 
@@ -95,7 +95,7 @@ export class ResponseCapture extends JsonSink {
     this.choicesEmpty = false;
     this.choicesFull = false;
     this.usageSeen = false;
-    this.finished = false;
+    this.choiceOpen = false;
     this.markBytes = 0;
     this.json.reset();
     const sse = this.sse;
@@ -151,12 +151,7 @@ export class ResponseCapture extends JsonSink {
       (<EventStreamScanner>this.eventStream).push(ptr, length);
     }
     const isOther = this.framing != Framing.Sse && this.framing != Framing.Undecided;
-    if (client !== null) client.endSlice(isOther, this.choicesFull || !this.isFinished);
-  }
-
-  /** The usage chunk comes after a choice was finished, if it comes at all. */
-  private get isFinished(): bool {
-    return this.finished || this.fields.finishRank < 0;
+    if (client !== null) client.endSlice(isOther, this.choicesFull || this.choiceOpen);
   }
 
   /** The client was told that the stream is over before it was. */
@@ -210,7 +205,7 @@ export class ResponseCapture extends JsonSink {
     this.unfinished = false;
     const client = this.client;
     const isUsageChunk =
-      this.choicesEmpty && !this.choicesFull && this.usageSeen && this.isFinished;
+      this.choicesEmpty && !this.choicesFull && this.usageSeen && !this.choiceOpen;
     if (client !== null) client.endEvent(end, isUsageChunk, this.outputBytes);
     this.choicesEmpty = false;
     this.choicesFull = false;
@@ -229,10 +224,11 @@ export class ResponseCapture extends JsonSink {
       this.usageSeen = true;
       this.usage.keep(this.fields.ranks[id], ptr, length);
     } else if (field == ResponseField.Fact) {
-      // What is null or "" does not take the place of what was told before.
-      if (type == 0x6e || type == 0x7b || type == 0x5b || (type == 0x22 && length <= 2)) return;
       const rank = this.fields.ranks[id];
-      if (rank == this.fields.finishRank) this.finished = true;
+      // What is null or "" does not take the place of what was told before.
+      const isNothing = type == 0x6e || (type == 0x22 && length <= 2);
+      if (rank == this.fields.finishRank) this.choiceOpen = isNothing;
+      if (isNothing || type == 0x7b || type == 0x5b) return;
       this.facts.keep(rank, ptr, length);
     }
   }

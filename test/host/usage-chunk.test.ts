@@ -253,11 +253,12 @@ describe("include_usage is asked for", () => {
   });
 });
 
-test("before a choice is finished nothing is held: what a broken stream sent has gone out", () => {
+test("while a choice goes on nothing is held: what a broken stream sent has gone out", () => {
   const host = startTollgate();
   const opened = stream(host);
   opened.responseHeaders({ ":status": 200, "content-type": "text/event-stream" });
-  const begun = `data: ${FIRST}\n\ndata: {"id":"c1","object":"chat.comp`;
+  const going = chunk('"choices":[{"delta":{"content":"H\u00e9"},"finish_reason":null}]');
+  const begun = `data: ${going}\n\ndata: {"id":"c1","object":"chat.comp`;
   opened.responseBody(begun);
   expect(opened.client.text).toBe(begun);
   opened.resetUpstream();
