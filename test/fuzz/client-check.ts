@@ -34,7 +34,7 @@ export function checkWithoutUsage(
       if (!isWhole && at === got.length && bytes === events.at(-1)?.bytes) return;
       throw new Error(`an event is missing or changed: ${JSON.stringify(data.slice(0, 300))}`);
     }
-    mayBeOpen = data !== FINISH_CHUNK && (mayBeOpen || plainText(data).includes("finish"));
+    mayBeOpen = data !== FINISH_CHUNK && (mayBeOpen || mayTellFinish(data));
   }
   const end = got.subarray(at);
   if (end.equals(rest) || (!isWhole && rest.subarray(0, end.length).equals(end))) return;
@@ -79,6 +79,12 @@ function isPlainUsageChunk(bytes: Buffer, data: string): boolean {
   } catch {
     return false;
   }
+}
+
+/** A finish reason, or a document in base64, which may have one. */
+function mayTellFinish(data: string): boolean {
+  const text = plainText(data);
+  return text.includes("finish_reason") || text.includes('"bytes"');
 }
 
 /** Without escapes. */

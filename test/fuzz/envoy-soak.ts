@@ -128,10 +128,11 @@ function told({ rssKiB, allocatedKiB }: EnvoyMemory): string {
 async function countedBy(wanted: number): Promise<{ admitted: number; settled: number }> {
   const untilMs = Date.now() + SETTLED_DEADLINE_MS;
   for (;;) {
-    const admitted = await metric(stack.apiUrl, "tollgate_requests_total", { verdict: "allow" });
     const settled = await metric(stack.apiUrl, "tollgate_usage_records_total", {
       source: "reported",
     });
+    // Last: a request under a lease is counted when it is settled.
+    const admitted = await metric(stack.apiUrl, "tollgate_requests_total", { verdict: "allow" });
     if (settled >= wanted || Date.now() > untilMs) return { admitted, settled };
     await sleep(100);
   }

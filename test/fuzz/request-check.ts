@@ -6,7 +6,7 @@ import type { Exchange, Seen } from "./exchange.ts";
 import { nesting } from "./nesting.ts";
 import { answerObject } from "./service-answers.ts";
 
-const ADDED_OPTION = '"include_usage":true';
+const ADDED_OPTION = /"include_usage"\s*:\s*true/g;
 
 type Json = Record<string, unknown>;
 
@@ -57,6 +57,10 @@ export function looksLikeLlm({ body, method }: Exchange): boolean {
   return typeof model === "string" && CAPTURE.request.prompt.some(isThere);
 }
 
+function optionsIn(body: Buffer): number {
+  return body.toString("latin1").match(ADDED_OPTION)?.length ?? 0;
+}
+
 /** Has the filter asked for the usage chunk by itself? Throws on any change that it must not do. */
 export function checkForwarded(exchange: Exchange, { stream, admit }: Seen): boolean {
   const { body } = exchange;
@@ -75,7 +79,7 @@ export function checkForwarded(exchange: Exchange, { stream, admit }: Seen): boo
   const before = bodyObject(body);
   const after = bodyObject(sent);
   // The filter reads strings as leniently as some providers do, with bare control characters.
-  if (before === null) return sent.includes(ADDED_OPTION) && !body.includes(ADDED_OPTION);
+  if (before === null) return optionsIn(sent) > optionsIn(body);
   assert(after !== null, `JSON was broken: ${sent.toString("latin1")}`);
   const options = after.stream_options as Json | undefined;
   const isAdded = !isDeepStrictEqual(before.stream_options, options);
