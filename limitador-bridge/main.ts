@@ -6,7 +6,7 @@ import { type InForce, keepInForce, type WatchedFolder } from "./admission/in-fo
 import { createLogThrottle } from "./admission/log-throttle.ts";
 import { createPrices, PRICE_KINDS, SERVICE_KINDS } from "./admission/price-source.ts";
 import { type AlertConfig, readAlertConfig } from "./alerts/config.ts";
-import { type ForecastJob, startForecastJob } from "./alerts/forecast-job.ts";
+import { startForecastJob } from "./alerts/forecast-job.ts";
 import { buildApp } from "./app.ts";
 import { auditedObjects } from "./audit/policy-changes.ts";
 import { readBudgets } from "./budget/budget-state.ts";
@@ -17,11 +17,12 @@ import { createRatios } from "./estimate/ratios.ts";
 import { createTokenCounter } from "./estimate/token-worker-pool.ts";
 import { StoreError } from "./ledger/store/store-error.ts";
 import { createMetrics, type Metrics } from "./metrics.ts";
+import type { PeriodicJob } from "./periodic-job.ts";
 import type { PolicyKind } from "./policy/kinds/kind.ts";
 import { loadPolicies, problemText } from "./policy/load.ts";
 import { loadCatalogue } from "./pricing/catalogue.ts";
 import { openServiceLedger } from "./reconcile/service-ledger.ts";
-import { type ExpiryJob, startExpiryJob } from "./settlement/expiry-job.ts";
+import { startExpiryJob } from "./settlement/expiry-job.ts";
 import { learnRatios } from "./settlement/learn.ts";
 import { CAPTURE } from "./usage/capture-pointers.ts";
 import { interpretUsage } from "./usage/interpret.ts";
@@ -42,8 +43,8 @@ interface Running {
   ledger: Ledger;
   budgets: ServiceBudgets;
   inForce: InForce;
-  expiry: ExpiryJob;
-  forecasts: ForecastJob;
+  expiry: PeriodicJob;
+  forecasts: PeriodicJob;
   denialRecords: DenialRecords;
   log: Logger;
 }

@@ -1,6 +1,7 @@
 /** Looks every few minutes at where the spending of each budget is heading. */
 import type { Log } from "../admission/ports.ts";
 import type { BudgetState } from "../budget/budget-state.ts";
+import { type PeriodicJob, startPeriodicJob } from "../periodic-job.ts";
 import type { Alert } from "./alert.ts";
 import { forecastAlert } from "./forecast-alert.ts";
 
@@ -16,15 +17,10 @@ export interface ForecastParts {
   intervalMs?: number;
 }
 
-export interface ForecastJob {
-  stop(): Promise<void>;
-}
-
 /** Begins. A store that is away is asked again the next time. */
-export function startForecastJob(parts: ForecastParts): ForecastJob {
+export function startForecastJob(parts: ForecastParts): PeriodicJob {
   const { read, raise, log, nowMs, intervalMs = INTERVAL_MS } = parts;
-  let running: Promise<void> | null = null;
-  const run = async () => {
+  const look = async () => {
     try {
       for (const state of await read()) {
         const alert = forecastAlert(state, nowMs());
@@ -33,16 +29,6 @@ export function startForecastJob(parts: ForecastParts): ForecastJob {
     } catch (error) {
       log.warn({ err: error }, "budgets not read: no forecast");
     }
-    running = null;
   };
-  const timer = setInterval(() => {
-    running ??= run();
-  }, intervalMs);
-  timer.unref();
-  return {
-    async stop() {
-      clearInterval(timer);
-      await running;
-    },
-  };
+  return startPeriodicJob(look, intervalMs);
 }

@@ -65,7 +65,7 @@ export async function openServiceBudgets(
   let isClosing = false;
   const audit = await openAudit(state, log);
   const refresh = startGrantRefresh(grants, log);
-  await refresh.now();
+  await refresh.run();
   return {
     grants,
     audit: audit.log,

@@ -3,17 +3,11 @@ import type { Log } from "../admission/ports.ts";
 import type { LedgerDrift } from "../alerts/ledger-alert.ts";
 import { parseCounterId } from "../ledger/counter.ts";
 import type { Store } from "../ledger/store/store.ts";
+import { type PeriodicJob, startPeriodicJob } from "../periodic-job.ts";
 import { type Compared, driftToTell } from "./compare.ts";
 import type { LedgerMetrics } from "./ledger-metrics.ts";
 import { comparePrometheus, type TeamDrift } from "./prometheus.ts";
 import { compareAll, drifting, type ReconcileCalls } from "./reconcile.ts";
-
-export interface ReconcileJob {
-  /** Runs once, now. */
-  run(): Promise<void>;
-  /** Begins no further run; resolves when the one under way has ended. */
-  stop(): Promise<void>;
-}
 
 export interface ReconcileJobParts {
   calls: Pick<ReconcileCalls, "counters" | "publishedSums">;
@@ -31,23 +25,8 @@ export interface ReconcileJobParts {
 /** Counters told by name in one line of the log. */
 const MAX_TOLD = 10;
 
-export function startReconcileJob(parts: ReconcileJobParts): ReconcileJob {
-  let running: Promise<void> | null = null;
-  const run = () => {
-    running ??= reconcileOnce(parts).finally(() => {
-      running = null;
-    });
-    return running;
-  };
-  const timer = parts.intervalMs > 0 ? setInterval(run, parts.intervalMs) : undefined;
-  timer?.unref();
-  return {
-    run,
-    async stop() {
-      clearInterval(timer);
-      await running;
-    },
-  };
+export function startReconcileJob(parts: ReconcileJobParts): PeriodicJob {
+  return startPeriodicJob(() => reconcileOnce(parts), parts.intervalMs);
 }
 
 async function reconcileOnce(parts: ReconcileJobParts): Promise<void> {

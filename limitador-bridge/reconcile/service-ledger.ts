@@ -3,8 +3,9 @@ import type { Log } from "../admission/ports.ts";
 import type { Alert } from "../alerts/alert.ts";
 import { driftAlert, type LedgerDrift, storeAlert } from "../alerts/ledger-alert.ts";
 import type { Metrics } from "../metrics.ts";
+import type { PeriodicJob } from "../periodic-job.ts";
 import { type Ledger, openLedger } from "./open-ledger.ts";
-import { type ReconcileJob, type ReconcileJobParts, startReconcileJob } from "./reconcile-job.ts";
+import { type ReconcileJobParts, startReconcileJob } from "./reconcile-job.ts";
 
 export interface ServiceLedgerOptions {
   /** Store URL. */
@@ -86,7 +87,7 @@ function reconcileJob(
   { redis, store }: Ledger,
   { reconcileIntervalMs, prometheusUrl }: ServiceLedgerOptions,
   told: Pick<ReconcileJobParts, "onDrift" | "metrics" | "log">,
-): ReconcileJob | null {
+): PeriodicJob | null {
   if (redis === null) return null;
   const asked = { calls: redis, store, prometheusUrl, intervalMs: reconcileIntervalMs };
   return startReconcileJob({ ...asked, ...told, nowMs: Date.now });

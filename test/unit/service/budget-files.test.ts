@@ -118,8 +118,8 @@ describe("grants", () => {
     const told: string[] = [];
     const log = { ...silent, error: (_: object, message: string) => told.push(message) };
     const refresh = startGrantRefresh({ refresh: () => Promise.reject(new Error("no")) }, log, 5);
-    await refresh.now();
-    await refresh.now();
+    await refresh.run();
+    await refresh.run();
     await refresh.stop();
     expect(told).toEqual(["grants not read: the known ones stay in force"]);
   });
