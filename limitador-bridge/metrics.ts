@@ -28,6 +28,7 @@ export interface Metrics {
   droppedDenialRecords: Counter;
   alerts: Counter<"sender" | "result">;
   leases: Counter;
+  leasesExpired: Counter;
   leaseParts: Counter<"result">;
   ledger: LedgerMetrics;
   budget: BudgetMetrics;
@@ -96,6 +97,10 @@ function createCounters(registry: Registry) {
       "Holds that ended with no settlement and were charged their input estimate.",
     ),
     leases: counter("tollgate_leases_total", "Leases granted to filters."),
+    leasesExpired: counter(
+      "tollgate_leases_expired_total",
+      "Leases that a filter never returned, e.g. because it was killed.",
+    ),
     leaseParts: counter(
       "tollgate_lease_parts_total",
       "Requests that leases were granted for, and those of them that were settled.",

@@ -31,7 +31,7 @@ export async function admit(parts: AdmissionParts, request: AdmitRequest): Promi
   const nowMs = parts.nowMs();
   const policies = parts.policies();
   const { attributes, llm } = request;
-  const { context, payer, limits, errors } = matchRequest(policies, attributes, llm);
+  const { context, payer, likeness, limits, errors } = matchRequest(policies, attributes, llm);
   const matched = policies.budgets.match(payer);
   const counted = isCounted(matched) ? await countedInput(parts, request) : {};
   const known: RecordedCase = { request, context, payer, nowMs, ...counted };
@@ -51,7 +51,7 @@ export async function admit(parts: AdmissionParts, request: AdmitRequest): Promi
   const providerOf = (model: string | null) => providerFor(context, model);
   const shared = { llm, providerOf, limits, plan, prices, ratios, nowMs };
   const options = caseOptions({ ...shared, ...counted });
-  const found: Case = { ...known, limits, plan, options };
+  const found: Case = { ...known, likeness, limits, plan, options };
   const money = unpricedMoney(found);
   if (isRenewal) return money === undefined ? renew(parts, found) : NO_LEASE;
   return money === undefined ? reserve(parts, found) : refusePrice(parts, found, money);

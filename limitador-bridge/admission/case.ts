@@ -43,6 +43,8 @@ export interface Case {
   request: AdmitRequest;
   context: RequestContext;
   payer: Payer;
+  /** See MatchedRequest. */
+  likeness: string | null;
   limits: MatchedLimit[];
   /** null: no budget limits it. */
   plan: BudgetPlan | null;

@@ -16,6 +16,7 @@ import { StoreError } from "../ledger/store/store-error.ts";
 import type { Metrics } from "../metrics.ts";
 import { LeaseDemand, type Wanted } from "./demand.ts";
 import { affordableParts, isLeasable, leaseClaims, validFor } from "./lease-claims.ts";
+import { leaseIdOf } from "./lease-id.ts";
 
 /** How long a lease is valid: a policy that has changed is in force that much later at most. */
 const VALID_MS = 2_000;
@@ -53,18 +54,19 @@ export class LeaseGranter {
     counters: readonly CounterView[] | null,
   ): Promise<Granted | null> {
     if (!parts.policies().isLeasable || !isLeasable(found, answer)) return null;
-    const { request, nowMs } = found;
+    const { request, likeness, nowMs } = found;
+    if (likeness === null) return null;
     const { inputBytes, maxOutputTokens } = request.llm;
     const isRenewal = request.renew !== undefined;
-    const key = keyOf(request);
+    const key = keyOf(request, likeness);
     const wanted = this.#demand.wanted({ key, inputBytes, maxOutputTokens, isRenewal }, nowMs);
     if (wanted === null) return null;
     const claims = claimsWithin(parts, found, wanted);
     if (claims === null) return null;
-    const most = counters === null ? wanted.parts : affordable(claims, counters, wanted.parts);
+    const most = counters === null ? wanted.parts : affordableParts(claims, counters, wanted.parts);
     if (most === 0) return null;
     const holdMs = VALID_MS + holdMsOf(found.limits, parts.holdMs);
-    const lease = { ...wanted, parts: most, id: `${request.id}.lease`, claims, holdMs };
+    const lease = { ...wanted, parts: most, id: leaseIdOf(request.id), claims, holdMs };
     const granted = await this.#reserve(lease, expiryRecord(found), parts.nowMs);
     if (granted !== null) this.#demand.granted(key, granted.lease.parts, nowMs);
     return granted;
@@ -104,16 +106,11 @@ interface LeaseHold extends Wanted {
   holdMs: number;
 }
 
-function affordable(claims: LimitClaim[], counters: readonly CounterView[], wanted: number) {
-  return affordableParts(claims, counters, wanted, 0);
-}
-
 /** Requests of one worker that a lease may be for; the filter compares the same. */
-function keyOf({ id, attributes, llm }: AdmitRequest): string {
+function keyOf({ id, llm }: AdmitRequest, likeness: string): string {
   const worker = id.slice(0, id.lastIndexOf("-"));
-  const { api, model, stream, choices, body, maxOutputTokens } = llm;
-  const isTold = maxOutputTokens !== null;
-  return JSON.stringify([worker, attributes, api, model, stream, choices, body, isTold]);
+  const isTold = llm.maxOutputTokens !== null;
+  return `${worker} ${isTold} ${likeness}`;
 }
 
 /** The claims of the largest request that the lease is for; null: it would not run as this one. */

@@ -47,13 +47,15 @@ export function affordableParts(
   claims: readonly LimitClaim[],
   counters: readonly CounterView[],
   wanted: number,
-  heldParts: number,
+  heldParts = 0,
 ): number {
   const views = new Map(counters.map((view) => [view.key, view]));
   let parts = wanted;
   for (const { key, limit, below, reserve, enforced } of claims) {
     const view = views.get(key);
-    if (!enforced || reserve === 0 || view === undefined) continue;
+    if (!enforced || reserve === 0) continue;
+    // A store may spell a key otherwise (half a surrogate pair): what is left is not known then.
+    if (view === undefined) return 0;
     const end = Math.min(Math.max(limit, view.limit), below ?? Number.POSITIVE_INFINITY);
     const left = end - view.used - view.held + heldParts * reserve;
     parts = Math.min(parts, Math.floor(left / (SHARE * reserve)));

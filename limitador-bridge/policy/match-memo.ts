@@ -10,12 +10,14 @@ import type { MatchResult, Payer, PolicySet, RequestContext } from "./policy-set
 export interface MatchedRequest extends MatchResult {
   context: RequestContext;
   payer: Payer;
+  /** The same for all requests that look the same; null: too much to compare. */
+  likeness: string | null;
 }
 
 /** About 4 kB each. */
 const MAX_REMEMBERED = 2_000;
 /** Longer ones are hardly ever the same, and clients could fill the memory with them. */
-const MAX_KEY_LENGTH = 4_096;
+const MAX_LIKENESS_LENGTH = 4_096;
 
 const memos = new WeakMap<PolicySet, Map<string, MatchedRequest>>();
 
@@ -28,35 +30,44 @@ export function matchRequest(
   attributes: Record<string, unknown>,
   llm: LlmRequest,
 ): MatchedRequest {
-  const key = keyOf(policies, attributes, llm);
-  if (key.length > MAX_KEY_LENGTH) return evaluate(policies, attributes, llm);
+  const likeness = likenessOf(policies, attributes, llm);
+  if (likeness === null) return { ...evaluate(policies, attributes, llm), likeness };
   let memo = memos.get(policies);
   if (memo === undefined) {
     memo = new Map();
     memos.set(policies, memo);
   }
-  const known = memo.get(key);
+  const known = memo.get(likeness);
   if (known !== undefined) return known;
-  const found = evaluate(policies, attributes, llm);
+  const found = { ...evaluate(policies, attributes, llm), likeness };
   if (memo.size >= MAX_REMEMBERED) memo.clear();
-  memo.set(key, found);
+  memo.set(likeness, found);
   return found;
 }
 
-function keyOf(
+function likenessOf(
   { isLeasable }: PolicySet,
   attributes: Record<string, unknown>,
   { api, model, stream, choices, body, ...sizes }: LlmRequest,
-): string {
+): string | null {
   // Where no expression reads them, requests that differ in their sizes alone are the same.
-  return JSON.stringify([attributes, api, model, stream, choices, body, isLeasable ? null : sizes]);
+  const compared = [attributes, api, model, stream, choices, body, isLeasable ? null : sizes];
+  let text: string;
+  try {
+    text = JSON.stringify(compared);
+  } catch (error) {
+    // Nested deeper than the stack is: evaluation cuts it off, and nothing else reads it.
+    if (error instanceof RangeError) return null;
+    throw error;
+  }
+  return text.length > MAX_LIKENESS_LENGTH ? null : text;
 }
 
 function evaluate(
   policies: PolicySet,
   attributes: Record<string, unknown>,
   llm: LlmRequest,
-): MatchedRequest {
+): Omit<MatchedRequest, "likeness"> {
   const context = toRequestContext(attributes, llm);
   return { context, payer: policies.payer(context), ...policies.match(context) };
 }

@@ -1,27 +1,28 @@
 /** Ends holds that were never settled, once a second. */
 import type { Log } from "../admission/ports.ts";
+import { isLeaseId } from "../lease/lease-id.ts";
 import type { Store } from "../ledger/store/store.ts";
 import type { Metrics } from "../metrics.ts";
+import { type PeriodicJob, startPeriodicJob } from "../periodic-job.ts";
 
 const INTERVAL_MS = 1000;
 
-export interface ExpiryJob {
-  /** Begins no further run; resolves when the one under way has ended. */
-  stop(): Promise<void>;
-}
-
-/** Starts the job. A run that takes longer than the interval is not joined by a second one. */
+/** Starts the job. Nothing is charged for what is left of a lease: nobody knows of a request. */
 export function startExpiryJob(
   store: Pick<Store, "expire">,
   metrics: Metrics,
   log: Log,
   intervalMs: number = INTERVAL_MS,
-): ExpiryJob {
-  let running: Promise<void> | null = null;
+): PeriodicJob {
   let hasFailed = false;
-  const run = async () => {
+  const expire = async () => {
     try {
       for (const id of await store.expire()) {
+        if (isLeaseId(id)) {
+          metrics.leasesExpired.inc();
+          log.warn({ id }, "lease expired with parts unsettled: they are given back");
+          continue;
+        }
         metrics.holdsExpired.inc();
         log.warn({ id }, "hold expired unsettled: input estimate charged");
       }
@@ -32,16 +33,6 @@ export function startExpiryJob(
       if (!hasFailed) log.error({ err: error }, "store failed: holds not expired");
       hasFailed = true;
     }
-    running = null;
   };
-  const timer = setInterval(() => {
-    running ??= run();
-  }, intervalMs);
-  timer.unref();
-  return {
-    async stop() {
-      clearInterval(timer);
-      await running;
-    },
-  };
+  return startPeriodicJob(expire, intervalMs);
 }

@@ -215,6 +215,30 @@ describe("settlements are sent", () => {
     expect(settle(host)).toHaveLength(1);
   });
 
+  test("and leases are given back with the batch that leaves none of them behind", () => {
+    const host = startTollgate({ configuration: { settle_batch_records: 1 } });
+    const body = { ...CHAT, max_tokens: 10 };
+    const open = request(host, body);
+    const lease = { id: "lease-1", parts: 8, validMs: 200 };
+    const bounds = { maxInputBytes: 1000, maxOutputTokens: 10_000_000 };
+    admit(host, { lease: { ...lease, ...bounds } });
+    for (let i = 0; i < 2; i++) respondJson(request(host, body), CHAT_ANSWER);
+    respondJson(open, CHAT_ANSWER);
+    host.advance(300);
+    const told = [];
+    for (let i = 0; i < 3; i++) {
+      const call = host.pendingCall("/v1/settle");
+      told.push([settleRecords(call).length, call.json().leases]);
+      call.respond(200, {}, { accepted: 1, duplicate: 0 });
+    }
+    const returned = [{ id: "lease-1", inFlight: 0 }];
+    expect(told).toEqual([
+      [1, undefined],
+      [1, undefined],
+      [1, returned],
+    ]);
+  });
+
   test("by the root context, so that they outlive their streams", () => {
     const host = startTollgate({ configuration: { settle_batch_records: 1 } });
     exchange(host);

@@ -173,6 +173,14 @@ describe("no lease", () => {
     expect((await lastOfEight(sized)).lease).toBeUndefined();
   });
 
+  test("where what they read is too long to compare", async () => {
+    const service = createService(roomy);
+    const headers = { "x-user": "u1", "x-long": "x".repeat(4_096) };
+    const answer = await lastOfEight(service, { attributes: { "request.headers": headers } });
+    expect(answer).toMatchObject({ verdict: "allow", reservation: "worker-8" });
+    expect(answer.lease).toBeUndefined();
+  });
+
   test("where the store does not answer for it", async () => {
     class Failing extends MemoryStore {
       override reserve: MemoryStore["reserve"] = (request) =>
@@ -218,5 +226,31 @@ describe("several asks in one call", () => {
     const { app } = createService();
     const many = Array.from({ length: 101 }, (_, n) => requestOf(`w-${n}`));
     for (const requests of [[], many]) expect((await ask(app, { requests })).status).toBe(400);
+  });
+});
+
+describe("a value nested deeper than the stack", () => {
+  const depth = 20_000;
+  const deep = `${"[".repeat(depth)}1${"]".repeat(depth)}`;
+  const withDeep = (message: object) =>
+    JSON.stringify(message).replace('"body":{"/x":0}', `"body":{"/x":${deep}}`);
+  const llm = { ...admitRequest("x").llm, body: { "/x": 0 } };
+  const post = ({ app }: Service, url: string, message: object) =>
+    app.inject({
+      method: "POST",
+      url,
+      headers: { "content-type": "application/json" },
+      payload: withDeep(message),
+    });
+
+  test("is decided on and settled like any other", async () => {
+    const service = createService(roomy);
+    const asked = await post(service, "/v1/admit", requestOf("worker-1", { llm }));
+    expect([asked.statusCode, asked.json().reservation]).toEqual([200, "worker-1"]);
+    const records = [settlementRecord("worker-2", [10, 20], { reservation: null, llm })];
+    const settled = await post(service, "/v1/settle", { records });
+    expect(settled.json()).toEqual({ accepted: 1, duplicate: 0 });
+    expect(await counted(service)).toEqual([{ used: 30, held: 0 }]);
+    expect(service.logged).toEqual([]);
   });
 });

@@ -7,6 +7,7 @@ import { createMetrics } from "../../../limitador-bridge/metrics.ts";
 import { counterKey } from "../../../limitador-bridge/policy/counter-key.ts";
 import { startExpiryJob } from "../../../limitador-bridge/settlement/expiry-job.ts";
 import { withExtractedTotal } from "../../../limitador-bridge/settlement/extracted-total.ts";
+import { claim, settlement } from "../../store/contract/fixture.ts";
 import {
   admitRequest,
   ask,
@@ -50,6 +51,26 @@ describe("records of denials", () => {
 });
 
 describe("the expiry job", () => {
+  test("charges nothing for what a lease has left, and counts it apart", async () => {
+    const { store, clock, parts, logged } = createService();
+    const { record } = settlement("w-1", 1);
+    const claims = [{ ...claim({ key: "k", reserve: 5, limit: 100 }), onExpiry: 0 }];
+    const lease = { id: "w-1.lease", claims, parts: 3, holdMs: 1_000, expiryRecord: record };
+    await store.reserve(lease);
+    expect(await store.counters("k", 1)).toMatchObject([{ used: 0, held: 15 }]);
+    clock.nowMs += 1_001;
+    const job = startExpiryJob(store, parts.metrics, parts.log, 0);
+    await job.run();
+    await job.stop();
+    expect(logged.map(({ fields, message }) => [fields.id, message])).toEqual([
+      ["w-1.lease", "lease expired with parts unsettled: they are given back"],
+    ]);
+    expect(await store.counters("k", 1)).toMatchObject([{ used: 0, held: 0 }]);
+    const metrics = await parts.metrics.text();
+    expect(metrics).toContain("tollgate_leases_expired_total 1");
+    expect(metrics).toContain("tollgate_holds_expired_total 0");
+  });
+
   test("charges holds that are over and counts them", async () => {
     const { app, clock, store, parts, logged } = createService();
     await ask(app, admitRequest("a"));
