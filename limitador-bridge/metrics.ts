@@ -3,12 +3,14 @@
  * process, as Prometheus expects; the ledger is what lasts.
  */
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "prom-client";
-import { type BoundedLabel, boundedLabel, boundedSeries, OTHER } from "./bounded-labels.ts";
+import { type BoundedLabel, boundedLabel, OTHER } from "./bounded-labels.ts";
 import { type BudgetMetrics, createBudgetMetrics } from "./budget/budget-metrics.ts";
 import type { UsageRecord } from "./contract/usage-record.ts";
 import type { BytesPerToken, EstimateErrors } from "./estimate/ratios.ts";
 import { createGenAiMetrics, type GenAiRecorder } from "./gen-ai-metrics.ts";
 import { createLedgerMetrics, type LedgerMetrics } from "./reconcile/ledger-metrics.ts";
+import { createTally } from "./tally.ts";
+import { createTrafficMetrics } from "./traffic-metrics.ts";
 
 const NANO_USD_PER_USD = 1e9;
 const HANDLING_SECONDS = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1];
@@ -19,7 +21,6 @@ const COST_TOLERANCE_NANO_USD = 1;
 const DIRECTIONS = ["input", "output"] as const;
 
 export interface Metrics {
-  requests: Counter<"api" | "model" | "verdict" | "reason">;
   settlements: Counter<"result">;
   evaluationErrors: Counter<"policy" | "limit">;
   policyReloads: Counter<"result">;
@@ -54,10 +55,10 @@ export function createMetrics(given: { defaults: boolean; genAi?: boolean }): Me
   const registry = new Registry();
   if (defaults) collectDefaultMetrics({ register: registry });
   const counters = createCounters(registry);
-  const traffic = createTrafficCounters(registry);
   const model = boundedLabel();
+  const traffic = createTrafficMetrics(registry, model);
+  const learned = learning(createLearningMetrics(registry), model);
   const costs = costComparison(createCostMetrics(registry));
-  const { countRecord, ...recording } = recorders(traffic, model);
   const countGenAi: GenAiRecorder = genAi ? createGenAiMetrics(registry) : () => {};
   const budget = createBudgetMetrics(registry);
   const histogram = (name: string, help: string) =>
@@ -68,14 +69,19 @@ export function createMetrics(given: { defaults: boolean; genAi?: boolean }): Me
     budget,
     admitSeconds: histogram("tollgate_admit_seconds", "Handling of one call of /v1/admit."),
     settleSeconds: histogram("tollgate_settle_seconds", "Handling of one call of /v1/settle."),
-    ...recording,
+    countRequest: traffic.countRequest,
     countRecord(record) {
-      countRecord(record);
+      traffic.countRecord(record);
       countGenAi(record);
       costs(record);
     },
-    countLearned: learning(createLearningMetrics(registry), model),
-    text: () => budget.refresh().then(() => registry.metrics()),
+    countLearned: learned.count,
+    async text() {
+      await budget.refresh();
+      traffic.flush();
+      learned.flush();
+      return registry.metrics();
+    },
     contentType: registry.contentType,
   };
 }
@@ -118,25 +124,6 @@ function createCounters(registry: Registry) {
   };
 }
 
-function createTrafficCounters(registry: Registry) {
-  const counter = <L extends string>(name: string, help: string, labelNames: L[]) =>
-    new Counter({ name, help, labelNames, registers: [registry] });
-  return {
-    requests: counter("tollgate_requests_total", "Metered requests decided on.", [
-      "api",
-      "model",
-      "verdict",
-      "reason",
-    ]),
-    tokens: counter("tollgate_tokens_total", "Tokens charged.", ["model", "kind", "team"]),
-    cost: counter("llm_cost_usd_total", "Total LLM cost in USD.", ["team", "app", "model"]),
-    records: counter("tollgate_usage_records_total", "Usage records written.", [
-      "source",
-      "outcome",
-    ]),
-  };
-}
-
 function createLearningMetrics(registry: Registry) {
   return {
     ratio: new Gauge({
@@ -158,16 +145,30 @@ function createLearningMetrics(registry: Registry) {
 function learning(
   { ratio, error }: ReturnType<typeof createLearningMetrics>,
   label: BoundedLabel,
-): Metrics["countLearned"] {
-  return (modelName, ratios, errors) => {
-    const model = label(modelName);
-    for (const direction of DIRECTIONS) {
-      const off = errors[direction];
-      if (off === null) continue;
-      error.observe({ direction }, Math.abs(off));
+): { count: Metrics["countLearned"]; flush: () => void } {
+  const newest = createTally(
+    (): Partial<BytesPerToken> => ({}),
+    ([modelName = null], ratios) => {
+      const model = label(modelName);
       // One value for all other models would be that of whichever came last.
-      if (model !== OTHER) ratio.set({ model, direction }, ratios[direction]);
-    }
+      if (model === OTHER) return;
+      for (const direction of DIRECTIONS) {
+        const value = ratios[direction];
+        if (value !== undefined) ratio.set({ model, direction }, value);
+      }
+    },
+  );
+  return {
+    count(modelName, ratios, errors) {
+      const told = newest.of([modelName]);
+      for (const direction of DIRECTIONS) {
+        const off = errors[direction];
+        if (off === null) continue;
+        error.observe({ direction }, Math.abs(off));
+        told[direction] = ratios[direction];
+      }
+    },
+    flush: newest.flush,
   };
 }
 
@@ -214,49 +215,4 @@ function costComparison(metrics: ReturnType<typeof createCostMetrics>) {
     metrics.compared.inc({ provider });
     if (Math.abs(difference) > COST_TOLERANCE_NANO_USD) metrics.mismatches.inc({ provider });
   };
-}
-
-function recorders(traffic: ReturnType<typeof createTrafficCounters>, model: BoundedLabel) {
-  const api = boundedLabel();
-  const team = boundedLabel();
-  const app = boundedLabel();
-  const decisionSeries = boundedSeries(["api", "verdict", "reason"]);
-  const tokenSeries = boundedSeries(["kind", "team"]);
-  const costSeries = boundedSeries(["team"]);
-  const { requests, tokens, cost, records } = traffic;
-  return {
-    requests,
-    countRequest(
-      apiName: string | null,
-      modelName: string | null,
-      verdict: string,
-      reason: string,
-    ) {
-      const labels = { api: api(apiName), model: model(modelName), verdict, reason };
-      requests.inc(decisionSeries(labels));
-    },
-    countRecord(record: UsageRecord) {
-      records.inc({ source: record.source, outcome: record.outcome });
-      if (record.outcome === "denied") return;
-      const labels = { model: model(record.model), team: team(record.team) };
-      for (const [kind, count] of tokenKinds(record)) {
-        if (count > 0) tokens.inc(tokenSeries({ ...labels, kind }), count);
-      }
-      if (record.costNanoUsd > 0) {
-        const series = costSeries({ ...labels, app: app(record.app) });
-        cost.inc(series, record.costNanoUsd / NANO_USD_PER_USD);
-      }
-    },
-  };
-}
-
-function tokenKinds({ tokens }: UsageRecord): [string, number][] {
-  return [
-    ["input", tokens.input],
-    ["output", tokens.output],
-    ["cache_read", tokens.cacheRead],
-    ["cache_write", tokens.cacheWrite],
-    ["reasoning", tokens.reasoning],
-    ["total", tokens.total],
-  ];
 }

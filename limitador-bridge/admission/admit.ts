@@ -2,7 +2,7 @@
 import type { MatchOutcome } from "../budget/budget-index.ts";
 import { exceeded } from "../budget/denial.ts";
 import type { AdmitAnswer, AdmitRequest } from "../contract/filter.ts";
-import { countInput } from "../estimate/counted-input.ts";
+import { type CountedInput, countInput } from "../estimate/counted-input.ts";
 import type { Refusal, ReserveResult } from "../ledger/store/store.ts";
 import { StoreError } from "../ledger/store/store-error.ts";
 import { matchRequest } from "../policy/match-memo.ts";
@@ -33,8 +33,8 @@ export async function admit(parts: AdmissionParts, request: AdmitRequest): Promi
   const { attributes, llm } = request;
   const { context, payer, likeness, limits, errors } = matchRequest(policies, attributes, llm);
   const matched = policies.budgets.match(payer);
-  const counted = isCounted(matched) ? await countedInput(parts, request) : {};
-  const known: RecordedCase = { request, context, payer, nowMs, ...counted };
+  const counted = isCounted(matched) ? await countedInput(parts, request) : null;
+  const known: RecordedCase = { request, context, payer, nowMs, counted };
   const isRenewal = request.renew !== undefined;
   const refusing = reportErrors(parts, errors);
   if (refusing !== undefined) {
@@ -49,9 +49,8 @@ export async function admit(parts: AdmissionParts, request: AdmitRequest): Promi
   const { ratios } = parts;
   const prices = parts.prices();
   const providerOf = (model: string | null) => providerFor(context, model);
-  const shared = { llm, providerOf, limits, plan, prices, ratios, nowMs };
-  const options = caseOptions({ ...shared, ...counted });
-  const found: Case = { ...known, likeness, limits, plan, options };
+  const options = caseOptions({ llm, providerOf, limits, plan, prices, ratios, counted, nowMs });
+  const found = { request, context, payer, likeness, limits, plan, options, counted, nowMs };
   const money = unpricedMoney(found);
   if (isRenewal) return money === undefined ? renew(parts, found) : NO_LEASE;
   return money === undefined ? reserve(parts, found) : refusePrice(parts, found, money);
@@ -62,14 +61,13 @@ function isCounted(matched: MatchOutcome): boolean {
   return matched.kind === "budget" && matched.match.budget.inputEstimate === "tokenizer";
 }
 
-/** Empty: it could not be counted, and is estimated. */
+/** Null: it could not be counted, and is estimated. */
 async function countedInput(
   { tokens, ratios }: AdmissionParts,
   { llm }: AdmitRequest,
-): Promise<Pick<Case, "counted">> {
-  if (tokens === undefined) return {};
-  const counted = await countInput(tokens, llm, ratios.inputBytesPerToken(llm.model));
-  return counted === null ? {} : { counted };
+): Promise<CountedInput | null> {
+  if (tokens === undefined) return null;
+  return countInput(tokens, llm, ratios.inputBytesPerToken(llm.model));
 }
 
 /** What a worker is told whose lease is not renewed: its requests ask again. */

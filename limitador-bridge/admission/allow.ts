@@ -26,7 +26,9 @@ export function allow(parts: AdmissionParts, found: Case, taken: Taken): AdmitAn
     raiseDowngraded(parts, found, plan, option.budget, counters);
   }
   count(parts, found, option, reason);
-  return { ...runAnswer(parts, found, option, counters), reservation: request.id };
+  const answer = runAnswer(parts, found, option, counters);
+  answer.reservation = request.id;
+  return answer;
 }
 
 /** What a request that runs as `option` is told, with nothing reserved and nothing counted. */
@@ -37,12 +39,14 @@ export function runAnswer(
   counters: readonly CounterView[],
 ): AdmitAnswer {
   const { limits, plan, nowMs } = found;
-  const enforced = limitStates(limits, [...counters]).filter(isEnforced);
+  const enforced = limitStates(limits, counters).filter(isEnforced);
   const headers = rateLimitHeaders(enforced, nowMs);
   if (plan !== null && option.budget !== null) {
     Object.assign(headers, budgetHeaders(plan, option.budget, counters));
   }
-  return { ...answerOf(option), ...outputTerms(parts, found, option), responseHeaders: headers };
+  const answer = Object.assign(answerOf(option), outputTerms(parts, found, option));
+  answer.responseHeaders = headers;
+  return answer;
 }
 
 /** The answer while the store is away: the request runs, and is charged when it is settled. */

@@ -9,7 +9,7 @@ import { UNCHARGED_APIS } from "../usage/api-routes.ts";
 import { type AdmissionParts, headerOf, providerFor, type RecordedCase } from "./case.ts";
 import { canCut } from "./output-terms.ts";
 import type { Prices } from "./ports.ts";
-import { type Estimate, estimate } from "./reservation.ts";
+import { costWith, type Estimate, estimate } from "./reservation.ts";
 import { isModelInPath, servable } from "./servable.ts";
 
 /** Fetches what another request began, and paid for. */
@@ -100,12 +100,14 @@ class Estimates {
    * (pictures, seconds of sound), it is that part.
    */
   costOf(model: string): ModelCost | null {
-    const { inputCost, expectedCost, worstCost, provider } = this.of(model);
+    const made = this.of(model);
+    const { inputCost, usualOutputTokens, worstCost, provider } = made;
     const { nowMs } = this.#found;
     if (!worstCost.priced && this.#prices.priceOf(model, nowMs, provider) === null) return null;
+    const usualCost = costWith(this.#prices, made, usualOutputTokens, nowMs);
     return {
       inputNanoUsd: inputCost.costNanoUsd,
-      expectedNanoUsd: expectedCost.costNanoUsd,
+      expectedNanoUsd: usualCost.costNanoUsd,
       worstCaseNanoUsd: worstCost.costNanoUsd,
     };
   }

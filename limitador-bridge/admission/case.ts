@@ -11,7 +11,7 @@ import type { LeaseGranter } from "../lease/grant.ts";
 import type { LimitClaim, Store } from "../ledger/store/store.ts";
 import type { Metrics } from "../metrics.ts";
 import type { MatchedLimit, Payer, PolicySet, RequestContext } from "../policy/policy-set.ts";
-import { usageRecord } from "../settlement/usage-record.ts";
+import { type Exchange, usageRecord } from "../settlement/usage-record.ts";
 import { expectedProvider } from "../usage/provider.ts";
 import type { DenialRecords } from "./denial-records.ts";
 import type { ErrorShapes, Log, Prices, Ratios } from "./ports.ts";
@@ -50,8 +50,8 @@ export interface Case {
   plan: BudgetPlan | null;
   /** The ways in which it may run, the preferred one first; at least one. */
   options: CaseOption[];
-  /** Input tokens, where they were counted. */
-  counted?: CountedInput;
+  /** Input tokens, as counted; null: they were not. */
+  counted: CountedInput | null;
   nowMs: number;
 }
 
@@ -76,15 +76,11 @@ export type RecordedCase = Pick<Case, "request" | "context" | "payer" | "counted
 
 /** The record of a denial. */
 export function denialRecord(found: RecordedCase, code: string, status: number): UsageRecord {
-  const { llm } = found.request;
-  const usage = { ...estimatedUsage(llm, 0, 0), source: "none" as const, reason: code };
+  const usage = estimatedUsage(found.request.llm, 0, 0);
+  usage.source = "none";
+  usage.reason = code;
   const nothing = { costNanoUsd: 0, priced: true };
-  return usageRecord(
-    { ...exchange(found), outcome: "denied", status },
-    usage,
-    nothing,
-    found.nowMs,
-  );
+  return usageRecord(exchange(found, null, "denied", status), usage, nothing, found.nowMs);
 }
 
 /** What stands in the books when the hold ends and nobody ever settled. */
@@ -93,23 +89,26 @@ export function expiryRecord(found: Case): UsageRecord {
   const { expected, budget } = firstOption(found);
   const modelSent = budget?.changed === true ? budget.model : null;
   const model = modelSent ?? request.llm.model;
-  const usage = estimatedUsage({ ...request.llm, model }, expected.inputTokens, 0);
-  return usageRecord(
-    { ...exchange(found), modelSent, outcome: "truncated", status: 0 },
-    { ...usage, reason: "hold_expired" },
-    expected.inputCost,
-    nowMs,
-  );
+  const usage = estimatedUsage({ model }, expected.inputTokens, 0);
+  usage.reason = "hold_expired";
+  return usageRecord(exchange(found, modelSent, "truncated", 0), usage, expected.inputCost, nowMs);
 }
 
-function exchange({ request, context, payer, nowMs }: RecordedCase) {
+function exchange(
+  { request, context, payer, nowMs }: RecordedCase,
+  modelSent: string | null,
+  outcome: UsageRecord["outcome"],
+  status: number,
+): Exchange {
   return {
     id: request.id,
     timeMs: nowMs,
     requestId: request.requestId ?? headerOf(context, "x-request-id"),
     llm: request.llm,
-    modelSent: null,
+    modelSent,
     payer,
+    outcome,
+    status,
   };
 }
 
@@ -118,8 +117,11 @@ const providers = new WeakMap<RequestContext, Map<string | null, string | null>>
 
 /** Who is expected to serve a model to this request; null: nothing tells it. */
 export function providerFor(context: RequestContext, model: string | null): string | null {
-  const known = providers.get(context) ?? new Map<string | null, string | null>();
-  providers.set(context, known);
+  let known = providers.get(context);
+  if (known === undefined) {
+    known = new Map();
+    providers.set(context, known);
+  }
   const found = known.get(model);
   if (found !== undefined) return found;
   const { host = "", path = "" } = context.attributes.request as { host?: string; path?: string };

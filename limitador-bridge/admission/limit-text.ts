@@ -29,12 +29,15 @@ export interface LimitState {
  * Pairs the store's counters with the limits that were matched, by key. A client can put a lone
  * surrogate into a counter value, and stores keep UTF-8.
  */
-export function limitStates(matched: MatchedLimit[], views: CounterView[]): LimitState[] {
-  const byKey = new Map(matched.map((limit) => [wellFormed(limit.key), limit]));
-  return views.flatMap((view) => {
+export function limitStates(matched: MatchedLimit[], views: readonly CounterView[]): LimitState[] {
+  const byKey = new Map<string, MatchedLimit>();
+  for (const limit of matched) byKey.set(wellFormed(limit.key), limit);
+  const states: LimitState[] = [];
+  for (const view of views) {
     const limit = byKey.get(wellFormed(view.key));
-    return limit === undefined ? [] : [{ matched: limit, view }];
-  });
+    if (limit !== undefined) states.push({ matched: limit, view });
+  }
+  return states;
 }
 
 /** As every UTF-8 store writes a key: U+FFFD for lone surrogates. */
@@ -66,18 +69,27 @@ export function secondsUntil(timeMs: number, nowMs: number): number {
 export function rateLimitHeaders(states: LimitState[], nowMs: number): Record<string, string> {
   const first = tightest(states);
   if (first === undefined) return {};
+  const headers = headersOf(first, nowMs);
   const tokens = tightest(states.filter(({ view }) => isTokens(view.unit)));
-  return {
-    ...headersOf(first, nowMs, ""),
-    ...(tokens === undefined ? {} : headersOf(tokens, nowMs, "-tokens")),
-  };
+  if (tokens === undefined) return headers;
+  const told = tokens === first ? headers : headersOf(tokens, nowMs);
+  headers["x-ratelimit-limit-tokens"] = told["x-ratelimit-limit"];
+  headers["x-ratelimit-remaining-tokens"] = told["x-ratelimit-remaining"];
+  headers["x-ratelimit-reset-tokens"] = told["x-ratelimit-reset"];
+  return headers;
 }
 
-function headersOf({ view }: LimitState, nowMs: number, suffix: string): Record<string, string> {
+interface LimitHeaders extends Record<string, string> {
+  "x-ratelimit-limit": string;
+  "x-ratelimit-remaining": string;
+  "x-ratelimit-reset": string;
+}
+
+function headersOf({ view }: LimitState, nowMs: number): LimitHeaders {
   return {
-    [`x-ratelimit-limit${suffix}`]: amountText(view.unit, view.limit),
-    [`x-ratelimit-remaining${suffix}`]: amountText(view.unit, view.remaining),
-    [`x-ratelimit-reset${suffix}`]: String(secondsUntil(view.resetsAtMs, nowMs)),
+    "x-ratelimit-limit": amountText(view.unit, view.limit),
+    "x-ratelimit-remaining": amountText(view.unit, view.remaining),
+    "x-ratelimit-reset": String(secondsUntil(view.resetsAtMs, nowMs)),
   };
 }
 

@@ -18,7 +18,7 @@ export interface OptionParts {
   plan: BudgetPlan | null;
   prices: Prices;
   ratios: Ratios;
-  counted?: CountedInput;
+  counted: CountedInput | null;
   nowMs: number;
 }
 

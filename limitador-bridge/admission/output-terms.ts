@@ -9,7 +9,7 @@ import type { MatchedLimit } from "../policy/policy-set.ts";
 import type { Case, CaseOption, RecordedCase } from "./case.ts";
 import { largestWithin } from "./largest-within.ts";
 import type { ErrorShapes, Prices, Ratios } from "./ports.ts";
-import { type Estimate, estimatedUsage, worstAmounts } from "./reservation.ts";
+import { costWith, type Estimate, worstAmounts } from "./reservation.ts";
 import { isOfPath } from "./servable.ts";
 import { canClose, streamClosing } from "./stream-closing.ts";
 
@@ -54,14 +54,11 @@ export function cuttingClaims({ limits, plan }: Case, { claims }: CaseOption): L
 export function estimateWith(
   { prices }: OutputParts,
   { request: { llm }, nowMs }: Case,
-  { expected, budget }: CaseOption,
+  { expected }: CaseOption,
   perChoice: number,
 ): Estimate {
-  const model = budget === null ? llm.model : budget.model;
   const output = Math.min(perChoice * Math.max(1, llm.choices), Number.MAX_SAFE_INTEGER);
-  const usage = estimatedUsage({ ...llm, model }, expected.inputTokens, output);
-  const { priceModel, provider } = expected;
-  const worstCost = prices().cost({ ...usage, provider, model: priceModel }, nowMs);
+  const worstCost = costWith(prices(), expected, output, nowMs);
   return { ...expected, maxOutputTokens: output, worstCost };
 }
 

@@ -25,10 +25,10 @@ export interface Estimate {
   priceModel: string | null;
   /** Who is expected to serve it; null: not known. */
   provider: string | null;
+  /** As much as the model usually gives; the worst case where that is not known. */
+  usualOutputTokens: number;
   /** Cost of the input alone. */
   inputCost: Cost;
-  /** With as much output as the model usually gives; the worst case where that is not known. */
-  expectedCost: Cost;
   worstCost: Cost;
 }
 
@@ -58,10 +58,7 @@ export function estimate(
   const perChoice = maxOutputPerChoice(llm, prices, nowMs, presets);
   const usual = ratios.usualOutputTokens?.(llm.model) ?? perChoice;
   const { priceModel = llm.model, provider = null } = presets;
-  const costOf = (output: number) => {
-    const usage = estimatedUsage(llm, inputTokens, output);
-    return prices.cost({ ...usage, provider, model: priceModel }, nowMs);
-  };
+  const priced = { inputTokens, priceModel, provider };
   const maxOutputTokens = clamp(perChoice * choices);
   return {
     inputTokens,
@@ -69,10 +66,22 @@ export function estimate(
     maxOutputTokens,
     priceModel,
     provider,
-    inputCost: costOf(0),
-    expectedCost: costOf(clamp(Math.min(usual, perChoice) * choices)),
-    worstCost: costOf(maxOutputTokens),
+    usualOutputTokens: clamp(Math.min(usual, perChoice) * choices),
+    inputCost: costWith(prices, priced, 0, nowMs),
+    worstCost: costWith(prices, priced, maxOutputTokens, nowMs),
   };
+}
+
+/** What the estimated input costs with so many output tokens, of all choices together. */
+export function costWith(
+  prices: Prices,
+  { inputTokens, priceModel, provider }: Pick<Estimate, "inputTokens" | "priceModel" | "provider">,
+  outputTokens: number,
+  nowMs: number,
+): Cost {
+  const usage = estimatedUsage({ model: priceModel }, inputTokens, outputTokens);
+  usage.provider = provider;
+  return prices.cost(usage, nowMs);
 }
 
 function maxOutputPerChoice(
@@ -140,11 +149,18 @@ export function inputAmounts({ inputTokens, inputCost }: Estimate): Amounts {
 }
 
 /** The usage that an estimate stands for: plain text in and out. */
-export function estimatedUsage(llm: LlmRequest, inputTokens: number, outputTokens: number): Usage {
+export function estimatedUsage(
+  { model }: Pick<LlmRequest, "model">,
+  inputTokens: number,
+  outputTokens: number,
+): Usage {
+  const tokens = noTokens();
+  tokens.inputText = inputTokens;
+  tokens.outputText = outputTokens;
   return {
-    tokens: { ...noTokens(), inputText: inputTokens, outputText: outputTokens },
+    tokens,
     otherUnits: {},
-    model: llm.model,
+    model,
     provider: null,
     serviceTier: null,
     providerCostNanoUsd: null,

@@ -54,6 +54,8 @@ export function evaluationMessage(error: unknown): string {
 }
 
 /** Activation of a request of which nothing is known; no body values, so that reading one fails. */
+const EMPTY_ACTIVATION = emptyActivation();
+
 function emptyActivation(): Record<string, unknown> {
   const activation: Record<string, unknown> = { [BODY_VALUES]: undefined };
   for (const root of TYPED_ROOTS) activation[root] = new ROOT_CLASSES[root]();
@@ -87,7 +89,7 @@ function resultProblem(type: string, expected: ExpectedResult): CelProblem | nul
 
 function dryRun(run: ParseResult, toOriginal: (offset: number) => number): CelProblem | null {
   try {
-    evaluate(run, emptyActivation());
+    evaluate(run, EMPTY_ACTIVATION);
     return null;
   } catch (error) {
     const isType = error instanceof EvaluationError && TYPE_ERRORS.has(error.code);
@@ -109,25 +111,40 @@ function evaluate(run: ParseResult, activation: Record<string, unknown>): unknow
   }
 }
 
+/** Policies have few expressions that are theirs alone; those that went are forgotten in the end. */
+const MAX_REMEMBERED = 10_000;
+const remembered = new Map<string, CompileResult>();
+
 /**
  * Parses, checks attributes and types, and dry-runs an expression once. Never throws: what is
  * wrong comes back as problems with offsets into `source`.
  */
 export function compileExpression(source: string, expected: ExpectedResult): CompileResult {
+  const key = `${expected}: ${source}`;
+  const known = remembered.get(key);
+  if (known !== undefined) return known;
+  const result = compile(source, expected);
+  if (remembered.size >= MAX_REMEMBERED) remembered.clear();
+  remembered.set(key, result);
+  return result;
+}
+
+function compile(source: string, expected: ExpectedResult): CompileResult {
   if (source.length > MAX_EXPRESSION_CHARS) {
     const message = `an expression has at most ${MAX_EXPRESSION_CHARS} characters`;
     return { problems: [{ message, start: 0 }] };
   }
-  let ast: ASTNode;
+  let parsed: ParseResult;
   try {
-    ast = environment.parse(source).ast;
+    parsed = environment.parse(source);
   } catch (error) {
     return { problems: [toProblem(error, (offset) => offset)] };
   }
+  const { ast } = parsed;
   const { reads, problems } = findReads(ast);
   if (problems.length > 0) return { problems };
   const { text, toOriginal } = rewriteExpression(ast);
-  const run = environment.parse(text);
+  const run = text === source ? parsed : environment.parse(text);
   const check = run.check();
   if (!check.valid) return { problems: [toProblem(check.error, toOriginal)] };
   const problem = resultProblem(check.type ?? "dyn", expected) ?? dryRun(run, toOriginal);

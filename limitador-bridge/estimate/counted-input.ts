@@ -41,8 +41,8 @@ export async function countInput(
 }
 
 /** The count, where it is that of the model's tokenizer too; null: it is not. */
-export function countedFor(counted: CountedInput | undefined, model: string | null): number | null {
-  return counted !== undefined && encodingOf(model) === counted.encoding ? counted.tokens : null;
+export function countedFor(counted: CountedInput | null, model: string | null): number | null {
+  return counted !== null && encodingOf(model) === counted.encoding ? counted.tokens : null;
 }
 
 async function inTime(count: Promise<number | null>): Promise<number | null> {

@@ -125,7 +125,8 @@ function claimsWithin(parts: AdmissionParts, found: Case, wanted: Wanted): Limit
   const { ratios } = parts;
   const providerOf = (model: string | null) => providerFor(found.context, model);
   const prices = parts.prices();
-  const options = caseOptions({ llm, providerOf, limits, plan, prices, ratios, nowMs });
+  const shared = { providerOf, limits, plan, prices, ratios, nowMs };
+  const options = caseOptions({ ...shared, llm, counted: null });
   const option = firstOption({ options });
   const own = firstOption(found).budget;
   if (option.budget?.model !== own?.model || option.budget?.why !== own?.why) return null;

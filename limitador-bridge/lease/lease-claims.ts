@@ -17,7 +17,7 @@ export function isLeasable(found: Case, answer: AdmitAnswer): boolean {
   if (answer.verdict !== "allow" || answer.maxOutputTokens !== undefined) return false;
   if (answer.cut !== undefined) return false;
   // A count is of one prompt.
-  if (found.counted !== undefined) return false;
+  if (found.counted !== null) return false;
   if (limits.some(({ enforcement }) => enforcement === "ask")) return false;
   if (plan === null) return true;
   const { budget, organization } = plan.match;

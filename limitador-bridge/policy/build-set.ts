@@ -44,13 +44,14 @@ function versionOf(documents: readonly PolicyDocument[], targets: Targets): stri
 }
 
 function readsOf(policies: readonly TokenRateLimitPolicy[], identity: Identity): Reads[] {
-  const expressions: (CompiledExpression | number | null)[] = Object.values(identity);
+  // An expression that stands in many policies is compiled, and so counted, once.
+  const expressions = new Set<CompiledExpression | number | null>(Object.values(identity));
   for (const { when, counters, reserveAmount, reserveTtl } of policies.flatMap(
     ({ limits }) => limits,
   )) {
-    expressions.push(...when, ...counters, reserveAmount, reserveTtl);
+    for (const each of [...when, ...counters, reserveAmount, reserveTtl]) expressions.add(each);
   }
-  return expressions.flatMap((expression) =>
+  return [...expressions].flatMap((expression) =>
     expression === null || typeof expression === "number" ? [] : [expression.reads],
   );
 }

@@ -48,10 +48,11 @@ export function matchRequest(
 function likenessOf(
   { isLeasable }: PolicySet,
   attributes: Record<string, unknown>,
-  { api, model, stream, choices, body, ...sizes }: LlmRequest,
+  { api, model, stream, choices, body, inputBytes, maxOutputTokens }: LlmRequest,
 ): string | null {
+  const compared = [attributes, api, model, stream, choices, body];
   // Where no expression reads them, requests that differ in their sizes alone are the same.
-  const compared = [attributes, api, model, stream, choices, body, isLeasable ? null : sizes];
+  if (!isLeasable) compared.push(inputBytes, maxOutputTokens);
   let text: string;
   try {
     text = JSON.stringify(compared);

@@ -1,10 +1,9 @@
 /** One policy file: its YAML documents, recognised, checked and compiled. Pure. */
-import { LineCounter, parseAllDocuments } from "yaml";
 import type { PolicyKind } from "./kinds/kind.ts";
 import { findKind } from "./kinds/registry.ts";
 import type { PolicyProblem } from "./policy-set.ts";
-import { SourceDocument } from "./source-document.ts";
-import { quoteTernaries } from "./ternary-quotes.ts";
+import type { SourceDocument } from "./source-document.ts";
+import { readYamlFile } from "./yaml-file.ts";
 
 export interface PolicyDocument {
   source: SourceDocument;
@@ -24,43 +23,6 @@ export interface PolicyFile {
   documents: PolicyDocument[];
   /** Syntax errors and the documents' problems; the file serves only where there are none. */
   problems: PolicyProblem[];
-}
-
-interface Parsed {
-  sources: SourceDocument[];
-  problems: PolicyProblem[];
-}
-
-function parse(file: string, text: string): Parsed {
-  const parsed = parseText(file, text);
-  if (parsed.problems.length === 0) return parsed;
-  const quoted = quoteTernaries(text);
-  return quoted === text ? parsed : parseText(file, quoted);
-}
-
-function parseText(file: string, text: string): Parsed {
-  const lines = new LineCounter();
-  const parsed = parseAllDocuments(text, { lineCounter: lines, prettyErrors: false });
-  const problems: PolicyProblem[] = [];
-  const sources: SourceDocument[] = [];
-  const at = (offset: number) => {
-    const { line, col } = lines.linePos(offset);
-    return { file, line, column: col, field: "" };
-  };
-  for (const yaml of "empty" in parsed ? [] : parsed) {
-    for (const { pos, message } of yaml.errors) {
-      problems.push({ ...at(pos[0]), message: `YAML: ${message}` });
-    }
-    if (yaml.errors.length > 0) continue;
-    try {
-      const source = new SourceDocument(file, text, yaml, lines);
-      if (source.value !== null) sources.push(source);
-    } catch (error) {
-      const message = `YAML: ${(error as Error).message}`;
-      problems.push({ ...at(yaml.range[0]), message });
-    }
-  }
-  return { sources, problems };
 }
 
 function unrecognised(source: SourceDocument, problems: PolicyProblem[]): PolicyDocument {
@@ -100,7 +62,7 @@ export function parsePolicyFile(
   text: string,
   kinds: readonly PolicyKind[],
 ): PolicyFile {
-  const { sources, problems } = parse(file, text);
+  const { sources, problems } = readYamlFile(file, text);
   const documents = sources.map((source) => recognise(source, kinds));
   return {
     file,

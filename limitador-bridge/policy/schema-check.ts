@@ -93,7 +93,8 @@ function matchesScalar(schema: CheckedSchema, value: unknown): boolean {
 }
 
 class SchemaCheck {
-  readonly problems: PolicyProblem[] = [];
+  /** In full only where they count: of a union's shapes all but one may fail. */
+  readonly problems: (() => PolicyProblem)[] = [];
   readonly document: SourceDocument;
 
   constructor(document: SourceDocument) {
@@ -111,8 +112,10 @@ class SchemaCheck {
   }
 
   unexpected(schema: CheckedSchema, value: unknown, path: FieldPath): void {
-    const message = `expected ${expectedText(schema)}, found ${foundText(value)}`;
-    this.problems.push(this.document.problem(path, message));
+    this.problems.push(() => {
+      const message = `expected ${expectedText(schema)}, found ${foundText(value)}`;
+      return this.document.problem(path, message);
+    });
   }
 
   /** Of several shapes, the one whose keys are there is the one that was meant. */
@@ -140,7 +143,7 @@ class SchemaCheck {
     if (list.length < minItems || list.length > maxItems) {
       const range = maxItems === Infinity ? `at least ${minItems}` : `${minItems} to ${maxItems}`;
       const message = `expected ${range} items, found ${list.length}`;
-      this.problems.push(this.document.problem(path, message));
+      this.problems.push(() => this.document.problem(path, message));
     }
     if (items === undefined) return;
     for (const [i, item] of list.entries()) this.check(items, item, [...path, i]);
@@ -151,13 +154,15 @@ class SchemaCheck {
     const anyKey = Object.values(schema.patternProperties ?? {})[0];
     for (const key of schema.required ?? []) {
       if (Object.hasOwn(map, key) && map[key] !== undefined) continue;
-      const expected = expectedText(known[key] ?? {});
-      const position = this.document.locateKey(path);
-      const message = `is missing: expected ${expected}`;
-      this.problems.push(this.document.problem([...path, key], message, position));
+      const message = `is missing: expected ${expectedText(known[key] ?? {})}`;
+      const field = [...path, key];
+      this.problems.push(() =>
+        this.document.problem(field, message, this.document.locateKey(path)),
+      );
     }
     if (Object.keys(map).length < (schema.minProperties ?? 0)) {
-      this.problems.push(this.document.problem(path, "expected at least one entry, found none"));
+      const message = "expected at least one entry, found none";
+      this.problems.push(() => this.document.problem(path, message));
     }
     for (const [key, value] of Object.entries(map)) {
       const property = Object.hasOwn(known, key) ? known[key] : anyKey;
@@ -169,7 +174,7 @@ class SchemaCheck {
   unknownField(known: Record<string, CheckedSchema>, key: string, path: FieldPath): void {
     const field = [...path, key];
     const message = `unknown field "${key}"${suggestion(key, Object.keys(known))}`;
-    this.problems.push(this.document.problem(field, message, this.document.locateKey(field)));
+    this.problems.push(() => this.document.problem(field, message, this.document.locateKey(field)));
   }
 }
 
@@ -177,5 +182,6 @@ class SchemaCheck {
 export function checkSchema(document: SourceDocument, schema: object): PolicyProblem[] {
   const check = new SchemaCheck(document);
   check.check(schema as CheckedSchema, document.value, []);
-  return check.problems.sort((a, b) => a.line - b.line || a.column - b.column);
+  const problems = check.problems.map((problem) => problem());
+  return problems.sort((a, b) => a.line - b.line || a.column - b.column);
 }

@@ -17,6 +17,14 @@ export interface Position {
   column: number;
 }
 
+/** A document as the full parser has it. */
+export interface ParsedDocument {
+  yaml: Document.Parsed;
+  /** Of the text that was parsed. */
+  lines: LineCounter;
+  text: string;
+}
+
 /** `spec.limits.free.rates[0].window`; keys that are no plain names are quoted. */
 export function fieldText(path: FieldPath): string {
   return path.reduce<string>((text, key) => {
@@ -44,17 +52,13 @@ export class SourceDocument {
   /** `default` where the document names none. */
   readonly namespace: string;
   readonly name: string | null;
-  readonly #yaml: Document;
-  readonly #lines: LineCounter;
-  readonly #text: string;
+  readonly #parsed: () => ParsedDocument;
 
-  /** Throws what `yaml` throws where aliases expand without end. */
-  constructor(file: string, text: string, yaml: Document, lines: LineCounter) {
+  /** `parsed` is asked for only where a position is: when something is wrong. */
+  constructor(file: string, value: unknown, parsed: () => ParsedDocument) {
     this.file = file;
-    this.#text = text;
-    this.#yaml = yaml;
-    this.#lines = lines;
-    this.value = yaml.toJS({ maxAliasCount: 100 });
+    this.#parsed = parsed;
+    this.value = value;
     const metadata = member(this.value, "metadata");
     this.apiVersion = textOf(member(this.value, "apiVersion"));
     this.kind = textOf(member(this.value, "kind"));
@@ -68,13 +72,14 @@ export class SourceDocument {
   }
 
   #node(path: FieldPath): Node | null {
-    if (path.length === 0) return isNode(this.#yaml.contents) ? this.#yaml.contents : null;
-    const node = this.#yaml.getIn(path, true);
+    const { yaml } = this.#parsed();
+    if (path.length === 0) return isNode(yaml.contents) ? yaml.contents : null;
+    const node = yaml.getIn(path, true);
     return isNode(node) ? node : null;
   }
 
   #position(offset: number): Position {
-    const { line, col } = this.#lines.linePos(offset);
+    const { line, col } = this.#parsed().lines.linePos(offset);
     return { line, column: col };
   }
 
@@ -83,7 +88,7 @@ export class SourceDocument {
     const start = this.#node(path)?.range?.[0];
     if (start !== undefined) return this.#position(start);
     if (path.length > 0) return this.locate(path.slice(0, -1));
-    return this.#position(this.#yaml.range?.[0] ?? 0);
+    return this.#position(this.#parsed().yaml.range[0]);
   }
 
   /** Where the key at the end of `path` stands. */
@@ -100,7 +105,7 @@ export class SourceDocument {
   /** Where the character at `offset` of the text at `path` stands in the file. */
   locateInText(path: FieldPath, offset: number): Position {
     const node = this.#node(path);
-    const at = isScalar(node) ? offsetInSource(this.#text, node, offset) : null;
+    const at = isScalar(node) ? offsetInSource(this.#parsed().text, node, offset) : null;
     return at === null ? this.locate(path) : this.#position(at);
   }
 

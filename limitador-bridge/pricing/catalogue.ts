@@ -68,7 +68,8 @@ export function createCatalogue(providers: readonly Provider[]): Catalogue {
   const compiled = new WeakMap<ModelPrice, PriceEntry>();
   const remembered = new Map<string, CatalogueHit | null>();
   const lookUp = (model: string, provider: string | null) => {
-    const key = JSON.stringify([model, provider]);
+    // No two pairs have one key, whatever characters a client puts into a name.
+    const key = provider === null ? `-${model}` : `${provider.length} ${provider}${model}`;
     const known = remembered.get(key);
     if (known !== undefined) return known;
     const hit = findInCatalogue(providers, model, provider);

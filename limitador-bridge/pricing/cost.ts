@@ -1,7 +1,7 @@
 /** What tokens and units cost: exact fractions up to the end, rounded up once. */
 import { inputTotal, TOKEN_KINDS, type TokenCounts, type TokenKind } from "../usage/normal-form.ts";
 import { ceilDivide, parseDecimal } from "./decimal.ts";
-import type { PriceEntry, RateKey, Rates } from "./entry.ts";
+import type { PriceEntry, RateKey, Rates, UnitPrice } from "./entry.ts";
 
 const TOKENS_PER_RATE = 1_000_000n;
 const REQUESTS = "requests";
@@ -96,16 +96,22 @@ function rateOf(rates: Rates, kind: TokenKind, isClaude: boolean): Fraction | nu
 /** What units cost; a price per request is charged once. */
 export function unitCost(entry: PriceEntry, units: Readonly<Record<string, number>>): ExactCost {
   const unpriced: string[] = [];
-  let nanoUsd: Fraction = ZERO;
-  for (const [unit, count] of Object.entries({ ...units, [REQUESTS]: 1 })) {
-    const price = Object.hasOwn(entry.perUnit, unit) ? entry.perUnit[unit] : undefined;
+  const request = priceOf(entry, REQUESTS);
+  let nanoUsd = request === undefined ? ZERO : { n: request.nanoUsd, d: request.per };
+  for (const [unit, count] of Object.entries(units)) {
+    if (unit === REQUESTS) continue;
+    const price = priceOf(entry, unit);
     const amount = parseDecimal(count);
     if (price !== undefined && amount !== null) {
       const n = amount.digits * price.nanoUsd;
       nanoUsd = add(nanoUsd, { n, d: price.per * 10n ** BigInt(amount.scale) });
-    } else if (unit !== REQUESTS && count > 0 && !FREE_UNITS.has(unit)) {
+    } else if (count > 0 && !FREE_UNITS.has(unit)) {
       unpriced.push(unit);
     }
   }
   return { nanoUsd, unpriced };
+}
+
+function priceOf({ perUnit }: PriceEntry, unit: string): UnitPrice | undefined {
+  return Object.hasOwn(perUnit, unit) ? perUnit[unit] : undefined;
 }

@@ -2,7 +2,7 @@
 import type { SettlementRecord } from "../contract/filter.ts";
 import type { Ratios } from "../estimate/ratios.ts";
 import type { Metrics } from "../metrics.ts";
-import { readCapture } from "../usage/capture.ts";
+import { outputTextBytes } from "../usage/capture.ts";
 import { inputTotal, type Usage } from "../usage/normal-form.ts";
 
 /**
@@ -20,7 +20,7 @@ export function learnRatios(
   const hasMedia = tokens.inputAudio + tokens.inputImage > 0;
   const isAllText = tokens.reasoning + tokens.outputAudio + tokens.outputImage === 0;
   const inputBytes = hasMedia ? 0 : record.llm.inputBytes;
-  const outputBytes = isAllText ? readCapture(record).textBytes : 0;
+  const outputBytes = isAllText ? outputTextBytes(record) : 0;
   const learn = (model: string | null) =>
     ratios.observe(model, inputBytes, inputTotal(tokens), outputBytes, tokens.outputText);
   const errors = learn(usage.model);

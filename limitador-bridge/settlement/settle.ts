@@ -53,6 +53,8 @@ async function settleRecords(parts: SettlementParts, records: unknown[]): Promis
   const settled = await whileStoreLasts(parts, records.length, () => settleBatch(parts, batch));
   const counted = settled.filter(({ duplicate }) => !duplicate);
   for (const { charge } of counted) account(parts, charge);
+  const leased = counted.filter(({ charge: { settlement } }) => isLeased(settlement)).length;
+  if (leased > 0) parts.metrics.leaseParts.inc({ result: "settled" }, leased);
   const accepted = counted.length;
   const duplicate = settled.length - accepted;
   parts.metrics.settlements.inc({ result: "accepted" }, accepted);
@@ -169,16 +171,16 @@ function isInvalidInput(error: unknown): boolean {
   return error instanceof StoreError && error.code === "invalid_input";
 }
 
-/** A request that was admitted under a lease is seen here first. */
-function countLeased({ metrics }: SettlementParts, { llm }: SettlementRecord): void {
-  metrics.leaseParts.inc({ result: "settled" });
-  metrics.countRequest(llm.api, llm.model, "allow", "lease");
+function isLeased({ lease, provisional }: Settlement): boolean {
+  return lease !== undefined && provisional !== true;
 }
 
 /** What happens once for each settlement that counted, but for an estimate to be replaced. */
 function account(parts: SettlementParts, { raw, usage, settlement }: Charge): void {
   if (settlement.provisional === true) return;
-  if (settlement.lease !== undefined) countLeased(parts, raw);
+  const { api, model } = raw.llm;
+  // A request that was admitted under a lease is seen here first.
+  if (isLeased(settlement)) parts.metrics.countRequest(api, model, "allow", "lease");
   parts.metrics.countRecord(settlement.record);
   if (usage.source !== "reported") return;
   try {

@@ -30,27 +30,41 @@ export interface Capture {
 /** Where the filter does not say where it found a usage object. */
 const USUAL_POINTER = "/usage";
 
+const FINISHES: ReadonlySet<string> = new Set(FINISH_FACTS);
+const ERRORS: ReadonlySet<string> = new Set(ERROR_FACTS);
+
 /** Takes a record apart. Never throws for what a filter can send. */
 export function readCapture(record: SettlementRecord): Capture {
   const facts = record.facts ?? {};
   const fact = (pointer: string) => (Object.hasOwn(facts, pointer) ? facts[pointer] : undefined);
-  const isThere = (pointer: string) => (fact(pointer) ?? "") !== "";
-  const usage = record.usage.flatMap((value, index) =>
-    isObject(value) ? [{ pointer: record.usagePointers?.[index] ?? USUAL_POINTER, value }] : [],
-  );
+  // A record has few of the many facts that there can be.
+  const told = Object.keys(facts).filter((pointer) => (facts[pointer] ?? "") !== "");
+  const usage: CapturedUsage[] = [];
+  record.usage.forEach((value, index) => {
+    if (!isObject(value)) return;
+    usage.push({ pointer: record.usagePointers?.[index] ?? USUAL_POINTER, value });
+  });
   const { framing, llm } = record;
   return {
     record,
     api: llm.api ?? "",
     usage,
     fact,
-    textFact: (pointers) =>
-      (pointers.map(fact).find((value) => typeof value === "string" && value !== "") as
-        | string
-        | undefined) ?? null,
+    textFact(pointers) {
+      for (const pointer of pointers) {
+        const value = fact(pointer);
+        if (typeof value === "string" && value !== "") return value;
+      }
+      return null;
+    },
     streamed: framing === "sse" || framing === "eventstream" || llm.stream,
-    finished: record.done === true || FINISH_FACTS.some(isThere),
-    failed: ERROR_FACTS.some(isThere),
-    textBytes: record.text === undefined ? record.outputBytes : textBytes(record.text),
+    finished: record.done === true || told.some((pointer) => FINISHES.has(pointer)),
+    failed: told.some((pointer) => ERRORS.has(pointer)),
+    textBytes: outputTextBytes(record),
   };
+}
+
+/** Bytes of output text that were captured, each text once. */
+export function outputTextBytes({ text, outputBytes }: SettlementRecord): number {
+  return text === undefined ? outputBytes : textBytes(text);
 }

@@ -47,12 +47,14 @@ export interface Figures {
   readonly malformed: boolean;
 }
 
-export function figuresOf(raw: unknown): Figures {
+export function figuresOf(raw: RawObject): Figures {
+  const values = new Map<string, unknown>();
+  flatten(raw, "", 1, values);
   let malformed = false;
   return {
     main(...paths) {
       for (const path of paths) {
-        const value = valueAt(raw, path);
+        const value = values.get(path);
         if (value === undefined) continue;
         if (isCount(value)) return value;
         malformed = true;
@@ -63,7 +65,7 @@ export function figuresOf(raw: unknown): Figures {
     part(...paths) {
       let largest = 0;
       for (const path of paths) {
-        const value = valueAt(raw, path);
+        const value = values.get(path);
         if (isCount(value) && value > largest) largest = value;
       }
       return largest;
@@ -72,6 +74,21 @@ export function figuresOf(raw: unknown): Figures {
       return malformed;
     },
   };
+}
+
+/** Of the paths that figures are read at none is deeper. */
+const MAX_DEPTH = 2;
+
+/** What is at each path: many paths are read, and most of them are not there. */
+function flatten(raw: RawObject, prefix: string, depth: number, into: Map<string, unknown>): void {
+  for (const key of Object.keys(raw)) {
+    const value = raw[key];
+    // A dot in a key is none in a path.
+    if (value === null || key.includes(".")) continue;
+    const path = prefix + key;
+    into.set(path, value);
+    if (depth < MAX_DEPTH && isObject(value)) flatten(value, `${path}.`, depth + 1, into);
+  }
 }
 
 /** Tokens by modality, e.g. `[{"modality":"AUDIO","tokenCount":250}]`, names in upper case. */

@@ -1,4 +1,5 @@
 /** Who answered: by the host, the path, marks that only one provider leaves, the model's name. */
+import { boundedMemo } from "../bounded-memo.ts";
 import type { Capture } from "./capture.ts";
 import { isObject, valueAt } from "./figures.ts";
 
@@ -107,18 +108,18 @@ export function expectedProvider({ api, host, path, model }: RequestMarks): stri
 }
 
 /** Who makes and serves a model of this name; null where it does not say. */
-export function makerOf(model: string): string | null {
-  return MODELS.find(([pattern]) => pattern.test(model))?.[1] ?? null;
-}
+export const makerOf = boundedMemo(
+  (model): string | null => MODELS.find(([pattern]) => pattern.test(model))?.[1] ?? null,
+);
 
-function byHost(host: string): string | null {
+const byHost = boundedMemo((host): string | null => {
   const name = host.replace(/:\d+$/, "").toLowerCase();
   return HOSTS.find(([suffix]) => name === suffix || name.endsWith(`.${suffix}`))?.[1] ?? null;
-}
+});
 
-function byPath(path: string): string | null {
-  return PATHS.find(([pattern]) => pattern.test(path))?.[1] ?? null;
-}
+const byPath = boundedMemo(
+  (path): string | null => PATHS.find(([pattern]) => pattern.test(path))?.[1] ?? null,
+);
 
 /** A path such as /v1/chat is also used for OpenAI's shape. */
 function byInventor(capture: Capture): string | null {

@@ -31,13 +31,12 @@ const READERS: [
 
 /** The best reading of what was captured, null where nothing speaks of usage. */
 export function readUsage(capture: Capture, provider: string | null): Reading | null {
-  const shaped = capture.usage.map((each) => ({ ...each, shape: shapeOf(capture, each) }));
+  const shaped = byShape(capture);
   const dialect = dialectOf(capture, provider);
   const readings: Reading[] = [];
   for (const [shape, read] of READERS) {
-    if (!shaped.some((each) => each.shape === shape)) continue;
-    const objects = shaped.filter((each) => each.shape === shape);
-    readings.push(read(capture, objects, dialect));
+    const objects = shaped.get(shape);
+    if (objects !== undefined) readings.push(read(capture, objects, dialect));
   }
   const reading =
     best(readings.filter(({ final }) => final)) ??
@@ -45,7 +44,7 @@ export function readUsage(capture: Capture, provider: string | null): Reading | 
     best(readings) ??
     readLooseFigures(capture) ??
     (capture.failed ? null : readUnreportedMedia(capture));
-  const tools = shaped.findLast(({ shape }) => shape === "tools");
+  const tools = shaped.get("tools")?.at(-1);
   if (reading === null || tools === undefined) return reading;
   const { otherUnits, extraLines } = readToolUsage(tools.value);
   return {
@@ -53,6 +52,18 @@ export function readUsage(capture: Capture, provider: string | null): Reading | 
     otherUnits: { ...reading.otherUnits, ...otherUnits },
     extraLines: [...reading.extraLines, ...extraLines],
   };
+}
+
+/** The usage objects of each shape, in the order seen. */
+function byShape(capture: Capture): Map<Shape, CapturedUsage[]> {
+  const shaped = new Map<Shape, CapturedUsage[]>();
+  for (const each of capture.usage) {
+    const shape = shapeOf(capture, each);
+    const others = shaped.get(shape);
+    if (others === undefined) shaped.set(shape, [each]);
+    else others.push(each);
+  }
+  return shaped;
 }
 
 /** Of readings that contradict each other the larger. */

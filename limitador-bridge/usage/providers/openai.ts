@@ -84,7 +84,7 @@ export function readOpenai(
   return {
     ...emptyReading(),
     tokens,
-    otherUnits: toolUnits(value),
+    otherUnits: toolUnits(figures),
     serviceTier: serviceTier(value),
     providerCostNanoUsd: reportedCostNanoUsd(value),
     final: complete && !figures.malformed && isLast(capture, objects),
@@ -173,30 +173,32 @@ function serviceTier(value: RawObject): string | null {
 }
 
 /** Tools and media that are billed by the piece. */
-const UNITS: [unit: string, ...paths: string[]][] = [
+const UNITS: [unit: string, paths: string[]][] = [
   [
     "web_search_requests",
-    "server_tool_use_details.web_search_requests",
-    "server_tool_use.web_search_requests",
-    "server_side_tool_usage_details.web_search_calls",
+    [
+      "server_tool_use_details.web_search_requests",
+      "server_tool_use.web_search_requests",
+      "server_side_tool_usage_details.web_search_calls",
+    ],
   ],
-  ["search_queries", "num_search_queries"],
-  ["x_search_requests", "server_side_tool_usage_details.x_search_calls"],
-  ["code_interpreter_calls", "server_side_tool_usage_details.code_interpreter_calls"],
-  ["file_search_calls", "server_side_tool_usage_details.file_search_calls"],
-  ["document_search_calls", "server_side_tool_usage_details.document_search_calls"],
-  ["sources", "num_sources_used"],
-  ["images", "generated_images"],
-  ["audio_seconds", "prompt_audio_seconds"],
+  ["search_queries", ["num_search_queries"]],
+  ["x_search_requests", ["server_side_tool_usage_details.x_search_calls"]],
+  ["code_interpreter_calls", ["server_side_tool_usage_details.code_interpreter_calls"]],
+  ["file_search_calls", ["server_side_tool_usage_details.file_search_calls"]],
+  ["document_search_calls", ["server_side_tool_usage_details.document_search_calls"]],
+  ["sources", ["num_sources_used"]],
+  ["images", ["generated_images"]],
+  ["audio_seconds", ["prompt_audio_seconds"]],
 ];
 
-function toolUnits(value: RawObject): Record<string, number> {
-  const figures = figuresOf(value);
-  return Object.fromEntries(
-    UNITS.map(([unit, ...paths]) => [unit, figures.part(...paths)] as const).filter(
-      ([, count]) => count > 0,
-    ),
-  );
+function toolUnits(figures: Figures): Record<string, number> {
+  const units: Record<string, number> = {};
+  for (const [unit, paths] of UNITS) {
+    const count = figures.part(...paths);
+    if (count > 0) units[unit] = count;
+  }
+  return units;
 }
 
 /** Tools of the Responses API that report their own usage beside the model's. */
