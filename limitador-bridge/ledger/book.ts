@@ -36,6 +36,12 @@ export interface BookKeeper {
   record(record: UsageRecord, replaces: UsageRecord | null): void;
 }
 
+type Lease = Hold & { parts: number };
+
+function isLease(hold: Hold): hold is Lease {
+  return hold.parts !== null && hold.parts > 0;
+}
+
 export class Book {
   readonly counters = new Map<string, CounterState>();
   readonly holds = new Map<string, Hold>();
@@ -155,10 +161,9 @@ export class Book {
     for (const claim of hold.claims) this.#adjust(claim, { used: 0, held: -heldBy(hold, claim) });
   }
 
-  #leaseOf(id: string): (Hold & { parts: number }) | undefined {
+  #leaseOf(id: string): Lease | undefined {
     const hold = this.holds.get(id);
-    const parts = hold?.parts ?? 0;
-    return hold === undefined || parts === 0 ? undefined : { ...hold, parts };
+    return hold !== undefined && isLease(hold) ? hold : undefined;
   }
 
   /** Ends the holds that are over at `nowMs`; returns their ids, the oldest first. */
@@ -206,11 +211,10 @@ export class Book {
   #chargePart({ id, amounts, lease, record }: Settlement, nowMs: number): Hold | undefined {
     const hold = lease === undefined ? undefined : this.#leaseOf(lease);
     if (hold === undefined) return undefined;
-    const claims = hold.claims.map((claim) => {
-      const amount = amounts[claim.unit];
-      this.#adjust(claim, { used: amount, held: -claim.reserve });
-      return { ...claim, reserve: 0, onExpiry: amount };
-    });
+    const { claims } = hold;
+    for (const claim of claims) {
+      this.#adjust(claim, { used: amounts[claim.unit], held: -claim.reserve });
+    }
     this.#putHold({ ...hold, parts: hold.parts - 1 });
     return { id, expiresAtMs: nowMs, option: 0, parts: null, claims, expiryRecord: record };
   }
@@ -239,9 +243,11 @@ export class Book {
     replaces: UsageRecord | null,
     nowMs: number,
   ): SettleResult {
-    const counters = this.#views(hold.claims, nowMs);
+    const counters = hold.claims.map((claim) => this.#view(claim.counterId, claim, nowMs));
     if (provisional === true) {
-      const claims = hold.claims.map((claim) => ({ ...claim, onExpiry: amounts[claim.unit] }));
+      const claims = hold.claims.map((claim) => {
+        return { ...claim, reserve: 0, onExpiry: amounts[claim.unit] };
+      });
       const charged = { ...hold, parts: null, claims, expiryRecord: record };
       this.#keeper.end(id, { state: "provisional", atMs: nowMs, hold: charged });
     } else {
@@ -277,9 +283,11 @@ export class Book {
 
   #views(specs: Iterable<CounterSpec>, nowMs: number): CounterView[] {
     const views: CounterView[] = [];
-    for (const spec of specs) {
-      views.push(viewOf(counterAt(this.counters.get(counterId(spec)), spec, nowMs), nowMs));
-    }
+    for (const spec of specs) views.push(this.#view(counterId(spec), spec, nowMs));
     return views;
+  }
+
+  #view(id: string, spec: CounterSpec, nowMs: number): CounterView {
+    return viewOf(counterAt(this.counters.get(id), spec, nowMs), nowMs);
   }
 }

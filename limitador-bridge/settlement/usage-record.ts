@@ -41,7 +41,7 @@ export function usageRecord(
   const tokens = allTokens(usage);
   const detail = aboveZero(tokens);
   const { payer, llm } = exchange;
-  return {
+  const record: UsageRecord = {
     id: exchange.id,
     time: new Date(Math.min(exchange.timeMs, nowMs)).toISOString(),
     requestId: clip(exchange.requestId),
@@ -54,22 +54,26 @@ export function usageRecord(
     user: clip(payer.user),
     task: clip(payer.task),
     tokens: recordTokens(tokens),
-    ...(Object.keys(detail).length === 0 ? {} : { detail }),
-    ...(Object.keys(usage.otherUnits).length === 0 ? {} : { otherUnits: usage.otherUnits }),
     costNanoUsd: cost.costNanoUsd,
     priced: cost.priced,
-    ...(cost.pricedAs === undefined ? {} : { pricedAs: cost.pricedAs }),
-    ...(usage.providerCostNanoUsd === null
-      ? {}
-      : { providerCostNanoUsd: usage.providerCostNanoUsd }),
     // Nothing charged is what the provider told, by an error or by the endpoint.
     source: usage.source === "estimated" ? "estimated" : "reported",
     outcome: exchange.outcome,
     status: exchange.status,
-    ...(exchange.durationMs === undefined ? {} : { durationMs: exchange.durationMs }),
-    ...(usage.serviceTier === null ? {} : { serviceTier: clip(usage.serviceTier) as string }),
-    ...(usage.reason === null ? {} : { reason: usage.reason }),
   };
+  if (isAnyIn(detail)) record.detail = detail;
+  if (isAnyIn(usage.otherUnits)) record.otherUnits = usage.otherUnits;
+  if (cost.pricedAs !== undefined) record.pricedAs = cost.pricedAs;
+  if (usage.providerCostNanoUsd !== null) record.providerCostNanoUsd = usage.providerCostNanoUsd;
+  if (exchange.durationMs !== undefined) record.durationMs = exchange.durationMs;
+  if (usage.serviceTier !== null) record.serviceTier = clip(usage.serviceTier) as string;
+  if (usage.reason !== null) record.reason = usage.reason;
+  return record;
+}
+
+function isAnyIn(counts: Readonly<Record<string, number>>): boolean {
+  for (const _name in counts) return true;
+  return false;
 }
 
 /** What a record charges to limits, by unit. Every exchange is one request. */

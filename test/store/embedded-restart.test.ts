@@ -236,6 +236,17 @@ describe("what is over leaves no rows", () => {
     expect(await keysOf("r")).toHaveLength(2);
   });
 
+  test("settled ids, more than one slice of them, that ended together and one by one", async () => {
+    const store = await open();
+    const together = Array.from({ length: 1_200 }, (_, n) => settlement(`t${n}`, 1));
+    await store.settle(together);
+    for (let n = 0; n < 5; n += 1) await store.settle([settlement(`s${n}`, 1)]);
+    clock.advance(25 * hourMs);
+    await store.expire();
+    await store.close();
+    expect([await keysOf("e"), await keysOf("p")]).toEqual([[], []]);
+  });
+
   test("an id that expired and was settled later is known from the settlement on", async () => {
     const store = await open();
     await store.reserve(reservation("a", [claim()]));

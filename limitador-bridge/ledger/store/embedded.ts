@@ -30,12 +30,11 @@ import { keysBefore, readRecords } from "./embedded/record-rows.ts";
 import {
   counterKey,
   decodeEnded,
+  decodePruneRow,
   encodeCounter,
-  encodeEnded,
   encodeHold,
   endedKey,
   holdKey,
-  pruneKey,
   rangeOfKind,
   recordKeys,
 } from "./embedded/rows.ts";
@@ -106,11 +105,7 @@ export class EmbeddedStore implements Store {
       ended: (id) => this.#ended(id),
       counterChanged: (id) => this.#writer.counterChanged(id),
       holdChanged: (id) => this.#writer.holdChanged(id),
-      end: (id, ended) => {
-        this.#writer.end(id, ended);
-        this.#writer.put(endedKey(id), encodeEnded(ended));
-        this.#writer.put(pruneKey(ended.atMs, id), "");
-      },
+      end: (id, ended) => this.#writer.end(id, ended),
       record: (record, replaces) => this.#putRecord(record, replaces),
     };
   }
@@ -179,20 +174,30 @@ export class EmbeddedStore implements Store {
   /** Forgets ids that were settled or expired up to `untilMs`. */
   async #pruneEnded(untilMs: number): Promise<void> {
     if (untilMs < 0) return;
-    const { gte } = rangeOfKind("p");
-    const range = { gte, lt: `p!${timeKey(untilMs + 1)}`, limit: pruneSlice };
-    for (let pruned = 0; pruned < maxPruned; pruned += pruneSlice) {
-      const keys = await this.#db.keys(range).all();
-      for (const key of keys) {
-        const id = key.slice(pruneKey(0, "").length);
+    for (let pruned = 0; pruned < maxPruned; ) {
+      const { keys, ids } = await this.#dueEnded(untilMs);
+      for (const id of ids) {
         const ended = this.#ended(id);
-        // An id that expired and was settled later has a row for each.
+        // An id that expired and was settled later is due twice.
         if (ended !== undefined && ended.atMs <= untilMs) this.#writer.put(endedKey(id), null);
-        this.#writer.put(key, null);
       }
+      for (const key of keys) this.#writer.put(key, null);
       await this.#writer.commit("process");
-      if (keys.length < pruneSlice) return;
+      if (ids.length < pruneSlice) return;
+      pruned += ids.length;
     }
+  }
+
+  /** Rows of what ended up to `untilMs`, the oldest; as many as have `pruneSlice` ids. */
+  async #dueEnded(untilMs: number): Promise<{ keys: string[]; ids: string[] }> {
+    const { gte } = rangeOfKind("p");
+    const due: { keys: string[]; ids: string[] } = { keys: [], ids: [] };
+    for await (const [key, value] of this.#db.iterator({ gte, lt: `p!${timeKey(untilMs + 1)}` })) {
+      due.keys.push(key);
+      due.ids.push(...decodePruneRow(key, value));
+      if (due.ids.length >= pruneSlice) break;
+    }
+    return due;
   }
 
   /** Deletes records of requests that began before `beforeMs`. */

@@ -1,6 +1,7 @@
 import type { ClassicLevel } from "classic-level";
 import { expect, test } from "vitest";
 import { GroupWriter } from "../../../limitador-bridge/ledger/store/embedded/group-writer.ts";
+import { decodePruneRow } from "../../../limitador-bridge/ledger/store/embedded/rows.ts";
 
 interface Write {
   rows: [string, string | null][];
@@ -97,7 +98,6 @@ test("what comes while a batch is written goes together in the next", async () =
 
 test("a write that fails is told, stays staged, and is made good by the next", async () => {
   const { writer, writes } = open();
-  writer.put("e!a", "settled");
   writer.put("r!a", "old");
   writer.end("a", settled);
   const failing = writer.commit("sync");
@@ -112,18 +112,35 @@ test("a write that fails is told, stays staged, and is made good by the next", a
   writer.put("r!a", "new");
   const retry = writer.commit("process");
   await turn();
-  expect(new Map(writes[1]?.rows)).toEqual(
-    new Map([
-      ["r!a", "new"],
-      ["e!a", "settled"],
-    ]),
-  );
+  expect(writes[1]?.rows).toEqual([
+    ["r!a", "old"],
+    ["r!a", "new"],
+    ["e!a", '{"state":"settled","atMs":1}'],
+    ["p!0000000000000001!a", ""],
+  ]);
   expect(writes[1]?.sync).toBe(true);
   writes[1]?.finish();
   await retry;
   writer.assertWorking();
   await turn();
   expect(writer.unwrittenEnded("a")).toBeUndefined();
+});
+
+test("what ended together has one row that says when it may be forgotten: after the last", async () => {
+  const { writer, writes } = open();
+  for (const [id, atMs] of Object.entries({ a: 5, b: 7, c: 6 })) {
+    writer.end(id, { state: "settled", atMs });
+  }
+  const written = writer.commit("sync");
+  await turn();
+  const row = writes[0]?.rows.find(([key]) => key.startsWith("p!"));
+  expect(row).toEqual(["p!0000000000000007!a", '["b","c"]']);
+  expect(decodePruneRow(...(row as [string, string]))).toEqual(["a", "b", "c"]);
+  expect(() => decodePruneRow("p!0000000000000007!a", '["b",1]')).toThrow(
+    'row "p!0000000000000007!a" cannot be read: expected an array of ids',
+  );
+  writes[0]?.finish();
+  await written;
 });
 
 test("nothing staged is nothing written, but waits for what is being written", async () => {

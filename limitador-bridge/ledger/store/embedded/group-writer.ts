@@ -10,6 +10,7 @@ import { setImmediate as nextTurn } from "node:timers/promises";
 import type { ClassicLevel } from "classic-level";
 import type { Ended } from "../../hold.ts";
 import { StoreError } from "../store-error.ts";
+import { encodeEnded, endedKey, pruneRow } from "./rows.ts";
 
 /** Writes what counters and holds are when a batch is written; undefined: the row is deleted. */
 export interface RowSource {
@@ -20,8 +21,8 @@ export interface RowSource {
 class Batch {
   readonly counters = new Set<string>();
   readonly holds = new Set<string>();
-  /** null: delete */
-  readonly rows = new Map<string, string | null>();
+  /** null: delete. Of several with one key the last counts. */
+  rows: [key: string, value: string | null][] = [];
   readonly ended = new Map<string, Ended>();
   readonly written: Promise<void>;
   sync = false;
@@ -63,9 +64,10 @@ export class GroupWriter {
 
   /** Stages one row; null deletes it. */
   put(key: string, value: string | null): void {
-    this.#pending.rows.set(key, value);
+    this.#pending.rows.push([key, value]);
   }
 
+  /** Stages what became of an id; a deletion of the same row that is staged too comes before. */
   end(id: string, ended: Ended): void {
     this.#pending.ended.set(id, ended);
   }
@@ -143,6 +145,11 @@ export class GroupWriter {
       add(key, value);
     }
     for (const [key, value] of batch.rows) add(key, value);
+    for (const [id, ended] of batch.ended) add(endedKey(id), encodeEnded(ended));
+    if (batch.ended.size > 0) {
+      const { key, value } = pruneRow(batch.ended);
+      add(key, value);
+    }
     if (chained.length === 0) await chained.close();
     else await chained.write({ sync: batch.sync });
   }
@@ -152,7 +159,7 @@ export class GroupWriter {
     const newer = this.#pending;
     for (const id of failed.counters) newer.counters.add(id);
     for (const id of failed.holds) newer.holds.add(id);
-    for (const [key, value] of failed.rows) if (!newer.rows.has(key)) newer.rows.set(key, value);
+    newer.rows = [...failed.rows, ...newer.rows];
     for (const [id, ended] of failed.ended) if (!newer.ended.has(id)) newer.ended.set(id, ended);
     newer.sync ||= failed.sync;
   }

@@ -10,7 +10,8 @@
  *   h!<id>                         a hold: expiresAtMs, option (not 0), claims, expiryRecord; of a
  *                                  lease parts and no expiryRecord
  *   m!format                       "1", the version of this layout
- *   p!<atMs>!<id>                  empty; which e! rows to forget when
+ *   p!<atMs>!<id>                  which e! rows to forget when: that of the id and, as a JSON
+ *                                  array, those that ended up to then; empty: it alone
  *   q!<request id>!<timeMs>!<id>   empty; finds records by request id
  *   r!<timeMs>!<id>                a usage record
  */
@@ -132,6 +133,29 @@ export function encodeEnded(ended: Ended): string {
   return JSON.stringify(
     state === "settled" ? { state, atMs } : { state, atMs, hold: holdRow(ended.hold) },
   );
+}
+
+/** One row for all that ended together, under the time of the last; there must be one. */
+export function pruneRow(ended: ReadonlyMap<string, Ended>): { key: string; value: string } {
+  const [first = "", ...others] = ended.keys();
+  let lastMs = 0;
+  for (const { atMs } of ended.values()) lastMs = Math.max(lastMs, atMs);
+  return {
+    key: pruneKey(lastMs, first),
+    value: others.length === 0 ? "" : JSON.stringify(others),
+  };
+}
+
+/** @throws StoreError corrupt, naming the key. */
+export function decodePruneRow(key: string, value: string): string[] {
+  const first = key.slice(pruneKey(0, "").length);
+  if (value === "") return [first];
+  return decode(key, () => {
+    const others: unknown = JSON.parse(value);
+    const areIds = Array.isArray(others) && others.every((id) => typeof id === "string");
+    if (!areIds) throw new TypeError("expected an array of ids");
+    return [first, ...others];
+  });
 }
 
 /** @throws StoreError corrupt, naming the key. */

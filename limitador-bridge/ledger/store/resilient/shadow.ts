@@ -145,15 +145,25 @@ export class Shadow {
       window.kind === "fixed"
         ? { startMs: view.resetsAtMs - window.lengthMs, endMs: view.resetsAtMs }
         : windowAt(window, nowMs);
+    const { startMs, endMs } = bounds;
     const { used, held } = view;
     const { limit } = claim;
-    const previousLimit = limitThatLeft(view.limit - limit, carryPercent(window));
     const id = counterId(claim);
     // Deleted first, so that the map stays in the order of use.
     this.#book.counters.delete(id);
     this.#book.counters.set(id, {
-      ...{ key, unit, window, limit, used, held },
-      ...{ ...bounds, previousUsed: 0, previousHeld: 0, previousStartMs: 0, previousLimit },
+      key,
+      unit,
+      window,
+      limit,
+      startMs,
+      endMs,
+      used,
+      held,
+      previousUsed: 0,
+      previousHeld: 0,
+      previousStartMs: 0,
+      previousLimit: limitThatLeft(view.limit - limit, carryPercent(window)),
     });
     bound(this.#book.counters, maxCounters);
     return bounds;
