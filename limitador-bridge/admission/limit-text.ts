@@ -42,7 +42,7 @@ export function limitStates(matched: MatchedLimit[], views: readonly CounterView
 
 /** As every UTF-8 store writes a key: U+FFFD for lone surrogates. */
 export function wellFormed(key: string): string {
-  return key.replace(/\p{Surrogate}/gu, "\uFFFD");
+  return key.toWellFormed();
 }
 
 /** The state with the smallest share of its limit left; undefined where there is none. */

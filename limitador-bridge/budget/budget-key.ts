@@ -17,7 +17,7 @@ export function keyPart(name: string | null): string {
     return `sha256:${createHash("sha256").update(name).digest("hex")}`;
   }
   // Stores keep UTF-8, which has no lone surrogates.
-  const text = name.replace(/\p{Surrogate}/gu, "\uFFFD");
+  const text = name.toWellFormed();
   if (text === NOBODY) return "%2A";
   return text.replace(/[%/|\n]/g, (char) => {
     const code = char.charCodeAt(0).toString(16).toUpperCase();

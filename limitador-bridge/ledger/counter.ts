@@ -46,10 +46,11 @@ const units: readonly string[] = ["total", "input", "output", "requests", "usd"]
 
 /**
  * Names a counter: the claim's key, its unit and window. A policy edit that changes unit or window
- * under one key thus begins a new counter, and never reads tokens as money.
+ * under one key thus begins a new counter, and never reads tokens as money. Lone surrogates become
+ * U+FFFD, as in every UTF-8 store: else a restart would lose the key.
  */
 export function counterId(spec: Pick<CounterSpec, "key" | "unit" | "window">): string {
-  return `${wellFormed(spec.key)}\n${spec.unit} ${windowTag(spec.window)}`;
+  return `${spec.key.toWellFormed()}\n${spec.unit} ${windowTag(spec.window)}`;
 }
 
 /**
@@ -66,11 +67,6 @@ export function parseCounterId(id: string): Pick<CounterSpec, "key" | "unit" | "
     unit: unit as Unit,
     window: parseWindowTag(id.slice(space + 1)),
   };
-}
-
-/** Lone surrogates become U+FFFD, as in every UTF-8 store: else a restart would lose the key. */
-function wellFormed(key: string): string {
-  return key.replace(/\p{Surrogate}/gu, "\ufffd");
 }
 
 /** The counter in the window of `nowMs`: the stored one, rolled on, or a new one. */

@@ -73,7 +73,7 @@ export function checkId(id: string): void {
   if (typeof id !== "string" || id.length === 0 || id.length > maxIdLength) {
     throw invalidInput(`id: expected 1 to ${maxIdLength} characters`);
   }
-  if (/\p{Surrogate}/u.test(id)) throw invalidInput("id: expected well-formed Unicode");
+  if (!id.isWellFormed()) throw invalidInput("id: expected well-formed Unicode");
 }
 
 function checkClaims(claims: LimitClaim[]): void {

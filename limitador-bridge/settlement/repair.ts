@@ -35,7 +35,7 @@ export function readRecord(raw: unknown, nowMs: number): ReadRecord {
 
 /** No store takes half a surrogate pair, and it would refuse the record each time it is sent. */
 function isWellFormed(id: unknown): boolean {
-  return typeof id !== "string" || !/\p{Surrogate}/u.test(id);
+  return typeof id !== "string" || id.isWellFormed();
 }
 
 function fieldValidators(properties: Record<string, TSchema>): [string, Validator][] {
