@@ -12,6 +12,7 @@ import type { UsageRecord } from "../../limitador-bridge/contract/usage-record.t
 import { type Simulator, startSimulator } from "../../limitador-bridge/simulator/simulator.ts";
 import { send } from "./client.ts";
 import { PROJECT_ROOT, type Stack, startStack } from "./harness.ts";
+import { TEAM_IDENTITY } from "./policies.ts";
 import { CHAT_PATH, MESSAGES_PATH } from "./traffic.ts";
 
 const SECONDS = Number(process.env.BUDGET_SECONDS ?? 4);
@@ -30,15 +31,7 @@ const PRICES: Record<string, [number, number]> = {
 };
 
 const POLICIES = {
-  "identity.yaml": `apiVersion: tollgate.dev/v1alpha1
-kind: Identity
-metadata: {name: default}
-spec:
-  team: request.headers["x-team"]
-  app: request.headers["x-app"]
-  user: request.headers["x-user"]
-  trustedHeaders: [x-team, x-app, x-user]
-`,
+  "identity.yaml": TEAM_IDENTITY,
   "prices.yaml": `apiVersion: tollgate.dev/v1alpha1
 kind: PriceTable
 metadata: {name: document}

@@ -7,19 +7,10 @@ import { parseDocument, type YAMLSeq } from "yaml";
 import { type Simulator, startSimulator } from "../../limitador-bridge/simulator/simulator.ts";
 import { eventData, send } from "./client.ts";
 import { PROJECT_ROOT, type Stack, startStack } from "./harness.ts";
+import { TEAM_IDENTITY } from "./policies.ts";
 import { recordOf } from "./service-api.ts";
 import { ask, CHAT_PATH, MESSAGES_PATH } from "./traffic.ts";
 
-const IDENTITY = `apiVersion: tollgate.dev/v1alpha1
-kind: Identity
-metadata: {name: default}
-spec:
-  team: request.headers["x-team"]
-  app: request.headers["x-app"]
-  user: request.headers["x-user"]
-  task: request.headers["x-task-id"]
-  trustedHeaders: [x-team, x-app, x-user, x-task-id]
-`;
 const PRICES = `apiVersion: tollgate.dev/v1alpha1
 kind: PriceTable
 metadata: {name: document}
@@ -39,7 +30,7 @@ spec:
 ${spec}`;
 
 const POLICIES = {
-  "identity.yaml": IDENTITY,
+  "identity.yaml": TEAM_IDENTITY,
   "prices.yaml": PRICES,
   "others.yaml": budget("*", "  teamsWithoutBudget: deny\n"),
   "routed.yaml": budget(

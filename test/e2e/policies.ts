@@ -40,3 +40,15 @@ spec:
   user: request.headers["x-user"]
   trustedHeaders: [x-user]
 `;
+
+/** Of everybody on a budget: team, app, user and task from the headers that name them. */
+export const TEAM_IDENTITY = `apiVersion: tollgate.dev/v1alpha1
+kind: Identity
+metadata: {name: default}
+spec:
+  team: request.headers["x-team"]
+  app: request.headers["x-app"]
+  user: request.headers["x-user"]
+  task: request.headers["x-task-id"]
+  trustedHeaders: [x-team, x-app, x-user, x-task-id]
+`;

@@ -8,6 +8,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type Simulator, startSimulator } from "../../limitador-bridge/simulator/simulator.ts";
 import { eventData, type Reply, send } from "./client.ts";
 import { type Stack, startStack } from "./harness.ts";
+import { TEAM_IDENTITY } from "./policies.ts";
 import { metric, recordOf } from "./service-api.ts";
 import { ask, PROMPT_TOKENS } from "./traffic.ts";
 
@@ -16,15 +17,6 @@ const OUTPUT_TOKENS = 1000;
 /** nano-USD of one answer of 1000 tokens. */
 const COST = { "gpt-4o": 10_012_500, "gpt-4o-mini": 600_750 };
 
-const IDENTITY = `apiVersion: tollgate.dev/v1alpha1
-kind: Identity
-metadata: {name: default}
-spec:
-  team: request.headers["x-team"]
-  app: request.headers["x-app"]
-  user: request.headers["x-user"]
-  trustedHeaders: [x-team, x-app, x-user]
-`;
 const PRICES = `apiVersion: tollgate.dev/v1alpha1
 kind: PriceTable
 metadata: {name: document}
@@ -72,7 +64,7 @@ beforeAll(async () => {
   stack = await startStack({
     upstream: `http://127.0.0.1:${simulator.port}`,
     policies: {
-      "identity.yaml": IDENTITY,
+      "identity.yaml": TEAM_IDENTITY,
       "prices.yaml": PRICES,
       "ml-team.yaml": budget("ml-team", 0.05),
     },
