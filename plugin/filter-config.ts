@@ -1,13 +1,15 @@
 import { equals, isText, OwnText, Text, utf8 } from "./abi/text";
+import { ApiMatch } from "./admission/api-path";
 import { RequestScan } from "./admission/request-scan";
 import { isFilterConfig } from "./filter-config-check";
+import { Ascii } from "./scan/ascii";
 import { JsonNode, parseJson } from "./scan/json-tree";
-import { ByteWriter } from "./scan/json-write";
 import { PointerKind, PointerSet } from "./scan/pointer-set";
 import { Bytes } from "./settlement/captured";
 import { ResponseCapture } from "./settlement/response-capture";
 
 const DEFAULT_ADMIT_TIMEOUT_MS = 1000;
+const STAR: u8 = 0x2a;
 
 /** One LLM API, told by the end of the path. */
 export class ApiRoute {
@@ -22,10 +24,14 @@ export class ApiRoute {
   readonly stream: bool;
   /** Member of the body that limits the output, where it is one of the top level; else "". */
   readonly maxOutputName: string;
+  /** Last byte of the pattern; 0: a wildcard. */
+  readonly lastByte: u8;
+  /** Of all requests whose path names no model. */
+  readonly match!: ApiMatch;
 
   constructor(node: JsonNode) {
     const api = node.str(utf8("api"), "");
-    this.api = api == "" ? Bytes.of("null") : quoted(api);
+    this.api = api == "" ? Bytes.of("null") : Bytes.quoted(api);
     this.pattern = Bytes.of(node.str(utf8("path"), ""));
     this.errorShape = OwnText.of(node.str(utf8("errorShape"), ""));
     this.method = OwnText.of(node.str(utf8("method"), "POST"));
@@ -36,7 +42,16 @@ export class ApiRoute {
     this.stream = node.bool(utf8("stream"), false);
     const pointer = node.str(utf8("maxOutputPointer"), "/");
     this.maxOutputName = pointer.lastIndexOf("/") == 0 ? pointer.substring(1) : "";
+    this.lastByte = lastByteOf(this.pattern);
+    this.match = new ApiMatch(this, null);
   }
+}
+
+/** The byte that a path must end with to match; 0: any. */
+function lastByteOf(pattern: Bytes): u8 {
+  if (pattern.length == 0) return 0;
+  const last = load<u8>(pattern.ptr + <usize>pattern.length - 1);
+  return last == Ascii.CloseBrace || last == STAR ? 0 : last;
 }
 
 /** How the value of a property is laid out. */
@@ -49,7 +64,8 @@ export const enum PropertyType {
 
 /** A property of Envoy that policies read. */
 export class WantedProperty {
-  readonly name: string;
+  /** JSON: a string. */
+  readonly name: Bytes;
   readonly type: PropertyType;
   /** Path with its segments parted by NUL, as the ABI wants it. */
   readonly path: OwnText;
@@ -62,17 +78,9 @@ export class WantedProperty {
     for (let i = 0; i < path.length; i++) {
       if (load<u8>(path.ptr + <usize>i) == 0x2e) store<u8>(path.ptr + <usize>i, 0);
     }
-    this.name = name;
+    this.name = Bytes.quoted(name);
     this.path = new OwnText(path.ptr, path.length);
   }
-}
-
-const json = new ByteWriter();
-
-function quoted(text: string): Bytes {
-  json.reset();
-  json.jsonString(text);
-  return new Bytes(json.ptr, json.length);
 }
 
 function typeOf(node: JsonNode): PropertyType {
@@ -119,7 +127,7 @@ export class FieldPointers {
     const id = this.set.add(pointer, kind);
     if (id != this.fieldList.length) return;
     this.fieldList.push(field);
-    this.pointers.push(quoted(pointer));
+    this.pointers.push(Bytes.quoted(pointer));
   }
 
   addAll(node: JsonNode | null, kind: PointerKind, field: i32): void {
@@ -220,7 +228,8 @@ export class FilterConfig {
     }
     const properties = node.get(utf8("properties"));
     for (let i = 0; properties !== null && i < properties.items.length; i++) {
-      this.properties.push(new WantedProperty(properties.items[i]));
+      const wanted = properties.items[i];
+      if (!isAlwaysTold(wanted.get(utf8("name")))) this.properties.push(new WantedProperty(wanted));
     }
     const metadata = node.get(utf8("metadata"));
     for (let i = 0; metadata !== null && i < metadata.items.length; i++) {
@@ -268,6 +277,16 @@ export class FilterConfig {
     }
     readTexts(node.get(utf8("headers")), this.responseHeaders);
   }
+}
+
+/** Is it among the attributes that are read in the headers, whatever is wanted? */
+function isAlwaysTold(name: JsonNode | null): bool {
+  if (name === null) return false;
+  return (
+    name.is(utf8("request.path")) ||
+    name.is(utf8("request.method")) ||
+    name.is(utf8("request.host"))
+  );
 }
 
 function readTexts(list: JsonNode | null, into: OwnText[]): void {

@@ -4,19 +4,27 @@
  */
 import { Action } from "./abi/host";
 import { Context } from "./context";
+import { ContextTable } from "./contexts";
+import { collectWhenDue } from "./garbage";
 import { Root } from "./root";
 import { Stream } from "./stream";
 
 export { malloc } from "./abi/memory";
 
-const contexts = new Map<u32, Context>();
+const contexts = new ContextTable();
+
+function contextOf(id: u32): Context {
+  const context = contexts.find(id);
+  if (context === null) unreachable();
+  return changetype<Context>(context);
+}
 
 function rootOf(context: u32): Root {
-  return changetype<Root>(contexts.get(context));
+  return changetype<Root>(contextOf(context));
 }
 
 function streamOf(context: u32): Stream {
-  return changetype<Stream>(contexts.get(context));
+  return changetype<Stream>(contextOf(context));
 }
 
 export function proxy_abi_version_0_2_1(): void {}
@@ -26,7 +34,7 @@ export function proxy_on_vm_start(root: u32, configurationLength: i32): u32 {
 }
 
 export function proxy_on_context_create(context: u32, parent: u32): void {
-  contexts.set(context, parent == 0 ? new Root(context) : new Stream(context, rootOf(parent)));
+  contexts.add(parent == 0 ? new Root(context) : rootOf(parent).streams.open(context));
 }
 
 export function proxy_on_configure(root: u32, configurationLength: i32): u32 {
@@ -34,9 +42,9 @@ export function proxy_on_configure(root: u32, configurationLength: i32): u32 {
 }
 
 export function proxy_on_tick(root: u32): void {
-  if (contexts.has(root)) rootOf(root).tick();
+  if (contexts.find(root) !== null) rootOf(root).tick();
   // No callback is under way here, so nothing lives on the stack alone.
-  __collect();
+  collectWhenDue();
 }
 
 export function proxy_on_request_headers(context: u32, count: i32, endOfStream: u32): i32 {
@@ -74,8 +82,9 @@ export function proxy_on_http_call_response(
   trailers: i32,
 ): void {
   // The root may be gone; no host tells a stream.
-  if (!contexts.has(context) || !(contexts.get(context) instanceof Root)) return;
-  if (rootOf(context).callAnswered(token, headers, length)) contexts.delete(context);
+  const found = contexts.find(context);
+  if (found === null || !(found instanceof Root)) return;
+  if ((found as Root).callAnswered(token, headers, length)) contexts.remove(found);
 }
 
 export function proxy_on_log(context: u32): void {
@@ -84,7 +93,13 @@ export function proxy_on_log(context: u32): void {
 
 /** The last callback of a context: log comes before it, and of delete nothing is wanted. */
 export function proxy_on_done(context: u32): u32 {
-  if (contexts.get(context) instanceof Root && !rootOf(context).close()) return 0;
-  contexts.delete(context);
+  const found = contextOf(context);
+  if (found instanceof Root) {
+    if (!(found as Root).close()) return 0;
+  } else {
+    const stream = changetype<Stream>(found);
+    stream.root.streams.close(stream);
+  }
+  contexts.remove(found);
   return 1;
 }

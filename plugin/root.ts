@@ -25,11 +25,13 @@ import { Circuit } from "./circuit";
 import { Configuration, problem } from "./configuration";
 import { Context } from "./context";
 import { FilterConfig } from "./filter-config";
+import { BYTES_PER_JSON_BYTE, litters } from "./garbage";
 import { ByteWriter } from "./scan/json-write";
 import { ServiceClient } from "./service-client";
 import { Bytes } from "./settlement/captured";
 import { SettlementQueue } from "./settlement/queue";
 import { Stream } from "./stream";
+import { StreamPool } from "./stream-pool";
 
 /** Until the first filter config is there, the root asks for it this often. */
 const FIRST_POLL_MS = 10;
@@ -78,8 +80,12 @@ export class Root extends Context {
   /** Polls that got no answer before the first filter config came. */
   private failedFirstPolls: i32 = 0;
 
-  constructor(readonly id: u32) {
+  readonly streams!: StreamPool;
+
+  constructor(id: u32) {
     super();
+    this.id = id;
+    this.streams = new StreamPool(this);
   }
 
   /** Reads the plugin configuration; false refuses to start. */
@@ -165,7 +171,7 @@ export class Root extends Context {
   /** The host wants to end this root; false: it has to wait until `done` is called. */
   close(): bool {
     this.leases.sweep(i64.MAX_VALUE);
-    this.queue.flush(nowMs());
+    this.queue.drain(nowMs());
     this.closing = this.queue.isBusy;
     return !this.closing;
   }
@@ -175,9 +181,14 @@ export class Root extends Context {
     return ++this.counter;
   }
 
-  /** Remembers a stream whose headers are held; the body callback should come within a tick. */
-  holdsHeaders(stream: Stream): void {
-    if (!this.hostHonoursHold) this.holding.push(stream);
+  /**
+   * Remembers a stream whose headers are held, until it is known that this host delivers a body
+   * then; returns whether it does.
+   */
+  holdsHeaders(stream: Stream): bool {
+    if (this.hostHonoursHold) return false;
+    this.holding.push(stream);
+    return true;
   }
 
   /** Remembers a stream that came before the first filter config. */
@@ -214,6 +225,7 @@ export class Root extends Context {
     if (length > MAX_CONFIG_BYTES || !bodyBytes(Body.CallResponse, 0, length)) return;
     const ptr = handedPtr;
     const config = FilterConfig.parse(ptr, handedLength);
+    litters(handedLength * BYTES_PER_JSON_BYTE);
     release(ptr);
     if (config === null) {
       log(LogLevel.Error, UNREADABLE);

@@ -13,7 +13,6 @@ import {
   removeHeader,
   replaceHeader,
   setEffectiveContext,
-  setHeader,
 } from "./abi/host";
 import { release } from "./abi/memory";
 import { Text, utf8 } from "./abi/text";
@@ -26,9 +25,9 @@ import { reply, replyTooLarge, replyUnavailable } from "./admission/local-reply"
 import { RequestScan } from "./admission/request-scan";
 import { rewriteBody } from "./admission/rewrite";
 import { FilterConfig } from "./filter-config";
+import { litters } from "./garbage";
 import { Root } from "./root";
 import { ByteWriter } from "./scan/json-write";
-import { Bytes } from "./settlement/captured";
 import { Exchange } from "./settlement/exchange";
 
 /**
@@ -49,11 +48,11 @@ const enum Phase {
 
 /** Bodies are read in pieces of this size, so that a large one never lies in wasm memory whole. */
 const SLICE_BYTES = 64 * 1024;
+/** About what a stream takes, with its scanner and capture. */
+const STREAM_BYTES = 4096;
 /** A body that comes this soon after its headers were let go had been held back by the host. */
 const AT_ONCE_MS: i64 = 2;
 
-const ACCEPT_ENCODING = utf8("accept-encoding");
-const REQUEST_ID = utf8("x-request-id");
 const CONTENT_LENGTH = utf8("content-length");
 
 const scratch = new ByteWriter();
@@ -67,30 +66,51 @@ export class Stream extends Asker {
   private config: FilterConfig | null = null;
   private match: ApiMatch | null = null;
   private scan: RequestScan | null = null;
+  /** null: the exchange is not metered. */
   private exchange: Exchange | null = null;
+  private ownExchange: Exchange = new Exchange();
   private headersHeld: bool = false;
   private freedAtMs: i64 = 0;
   /** The body's length may change: its headers are held, or went without content-length. */
   private lengthIsFree: bool = false;
   private bodyLength: i32 = 0;
+  /** Lists of the root that it is in: one that waits for the service may be over before. */
+  private places: i32 = 0;
 
-  constructor(
-    readonly id: u32,
-    private root: Root,
-  ) {
+  constructor(readonly root: Root) {
     super();
+    litters(STREAM_BYTES);
+  }
+
+  /** A new exchange begins, known to the host as `id`. */
+  open(id: u32): void {
+    this.id = id;
+    this.asked = false;
+    this.phase = Phase.Unmetered;
+    this.headersHeld = false;
+    this.freedAtMs = 0;
+    this.lengthIsFree = false;
+    this.bodyLength = 0;
+  }
+
+  /** The exchange is over; false: the stream cannot be used for another one. */
+  close(): bool {
+    if (this.places > 0) return false;
+    this.config = null;
+    this.match = null;
+    this.exchange = null;
+    return this.ownExchange.end();
   }
 
   onRequestHeaders(endOfStream: bool): Action {
     const head = this.head;
     head.read();
     const config = this.root.filterConfig;
-    const isJson = isJsonPost(head);
     if (config === null) {
-      if (!isJson) return this.ignore();
+      if (!isJsonPost(head)) return this.ignore();
     } else {
       this.match = matchApi(config.routes, head);
-      if (this.match === null && !(config.sniff && isJson)) return this.ignore();
+      if (this.match === null && !(config.sniff && isJsonPost(head))) return this.ignore();
     }
     this.config = config;
     this.phase = Phase.Reading;
@@ -105,7 +125,7 @@ export class Stream extends Asker {
     if (root.configuration.holdHeaders && !root.hostStopsAll) {
       this.headersHeld = true;
       this.lengthIsFree = true;
-      root.holdsHeaders(this);
+      if (root.holdsHeaders(this)) this.places++;
       return Action.Pause;
     }
     this.passHeaders();
@@ -115,8 +135,8 @@ export class Stream extends Asker {
   /** Headers go before the body is read: what the filter may change later is settled now. */
   private passHeaders(): void {
     if (this.match === null) return;
-    this.begin();
-    removeHeader(HeaderMap.Request, ACCEPT_ENCODING);
+    this.begin(nowMs());
+    this.head.removeAcceptEncoding();
     removeHeader(HeaderMap.Request, CONTENT_LENGTH);
     this.lengthIsFree = true;
   }
@@ -184,6 +204,7 @@ export class Stream extends Asker {
     if (config === null) {
       if (this.root.isUnreachable) return this.unanswered();
       this.phase = Phase.Waiting;
+      this.places++;
       this.root.waitsForConfig(this);
       return Action.Pause;
     }
@@ -192,8 +213,9 @@ export class Stream extends Asker {
     if (this.match === null && (scan === null || !scan.looksLikeLlm)) {
       return this.ignore();
     }
-    this.begin();
-    return this.ask();
+    const now = nowMs();
+    this.begin(now);
+    return this.ask(now);
   }
 
   /** The stream began before the first filter config came; it may be there now. */
@@ -209,6 +231,7 @@ export class Stream extends Asker {
 
   /** The first filter config has come, or asking for it has failed. */
   configArrived(): void {
+    this.places--;
     if (this.phase != Phase.Waiting) return;
     setEffectiveContext(this.id);
     this.phase = Phase.Reading;
@@ -217,43 +240,37 @@ export class Stream extends Asker {
   }
 
   /** From here on the exchange is metered: what it is known by is written down. */
-  private begin(): void {
+  private begin(now: i64): void {
     if (this.exchange !== null) return;
-    const exchange = new Exchange(this.root.nextNumber(), nowMs());
-    const config = this.config;
-    const head = this.head;
-    scratch.reset();
-    head.writeAttributes(config, scratch);
-    exchange.facts.setAttributes(scratch);
-    head.find(REQUEST_ID);
-    exchange.requestId = new Bytes(head.ptr, head.length);
-    head.free();
-    exchange.config = config;
+    const exchange = this.ownExchange;
+    exchange.begin(this.root.nextNumber(), now, this.config, this.head);
     this.exchange = exchange;
   }
 
-  private ask(): Action {
+  private ask(now: i64): Action {
     const exchange = this.exchange as Exchange;
     const root = this.root;
     setLlm(exchange.facts, this.match, this.scan);
     if (this.config === root.filterConfig) {
-      const lease = root.leases.admit(exchange.facts, nowMs());
+      const lease = root.leases.admit(exchange.facts, now);
       exchange.lease = lease;
       if (lease !== null) return this.forward(lease.answer);
     }
     if (root.circuit.isOpen || !root.ask(this)) return this.unanswered();
     this.phase = Phase.Asking;
+    this.places++;
     return Action.Pause;
   }
 
   override writeAsk(out: ByteWriter): void {
     const exchange = this.exchange as Exchange;
     const nonce = this.root.nonce;
-    writeAdmit(nonce, exchange.number, exchange.facts, exchange.requestId, "", out);
+    writeAdmit(nonce, exchange.number, exchange.facts, exchange.requestId, null, out);
   }
 
   override onAnswer(answer: Answer | null): void {
     const exchange = this.exchange as Exchange;
+    this.places--;
     if (answer !== null) this.root.takeLease(answer, exchange.facts, this.config);
     if (this.phase != Phase.Asking) return;
     setEffectiveContext(this.id);
@@ -277,7 +294,7 @@ export class Stream extends Asker {
     const config = this.config;
     const failOpen = config === null ? this.root.configuration.failOpen : config.failOpen;
     if (failOpen) {
-      this.begin();
+      this.begin(nowMs());
       setLlm((this.exchange as Exchange).facts, this.match, this.scan);
       return this.forward(null);
     }
@@ -303,17 +320,13 @@ export class Stream extends Asker {
     const exchange = this.exchange as Exchange;
     exchange.forwarded = true;
     this.rewrite(answer, exchange);
-    if (this.headersHeld) {
-      removeHeader(HeaderMap.Request, ACCEPT_ENCODING);
-    }
+    if (this.headersHeld) this.head.removeAcceptEncoding();
     if (answer !== null) {
       if (exchange.lease === null) exchange.reservation = answer.reservation;
       exchange.cut = answer.cut;
       exchange.responseHeadersToSet = answer.responseHeaders;
       const headers = answer.requestHeaders;
-      for (let i = 0; headers !== null && i < headers.keys.length; i++) {
-        setHeader(HeaderMap.Request, headers.keys[i], headers.items[i].text);
-      }
+      if (headers !== null) headers.setIn(HeaderMap.Request);
     }
     this.headersHeld = false;
     this.dropScan();
@@ -373,13 +386,14 @@ export class Stream extends Asker {
     const exchange = this.exchange;
     this.phase = Phase.Unmetered;
     if (exchange === null || !(this.asked || exchange.forwarded)) return;
-    exchange.writeSettlement(root.nonce, nowMs(), scratch);
+    const now = nowMs();
+    exchange.writeSettlement(root.nonce, now, scratch);
     root.queue.push(scratch);
     const lease = exchange.lease;
     if (lease !== null) lease.open--;
     if (root.queue.isBatchFull && !root.circuit.isOpen) {
       setEffectiveContext(root.id);
-      root.queue.flush(nowMs());
+      root.queue.flush(now);
     }
   }
 }

@@ -38,7 +38,6 @@ export const enum Action {
 const OK: u32 = 0;
 const STATUS = utf8(":status");
 const CLEAR_ROUTE_CACHE = utf8("clear_route_cache");
-const scratch = new ByteWriter();
 const OUT_POINTER = memory.data(8);
 const OUT_SIZE = memory.data(8);
 const OUT_WORD = memory.data(8);
@@ -102,26 +101,22 @@ export function header(map: HeaderMap, name: Text): bool {
   );
 }
 
-/**
- * Sets a header. One with a NUL, CR or LF in it (RFC 9110, 5.5) would end here and begin another
- * on the wire: it is left out.
- */
-export function setHeader(map: HeaderMap, name: string, value: string): void {
-  scratch.reset();
-  scratch.utf8(name);
-  const nameLength = scratch.length;
-  scratch.utf8(value);
-  const length = scratch.length;
-  if (!isFieldText(scratch.ptr, length)) return;
-  const bytes = scratch.ptr + <usize>nameLength;
-  abi.proxy_replace_header_map_value(map, scratch.ptr, nameLength, bytes, length - nameLength);
+/** Sets a header, in the place of all that have its name. */
+export function setHeader(
+  map: HeaderMap,
+  name: usize,
+  nameLength: i32,
+  value: usize,
+  valueLength: i32,
+): void {
+  abi.proxy_replace_header_map_value(map, name, nameLength, value, valueLength);
 }
 
 export function replaceHeader(map: HeaderMap, name: Text, value: ByteWriter): void {
-  abi.proxy_replace_header_map_value(map, bytesOf(name), lengthOf(name), value.ptr, value.length);
+  setHeader(map, bytesOf(name), lengthOf(name), value.ptr, value.length);
 }
 
-/** May these bytes stand in a header? */
+/** May these bytes stand in a header (RFC 9110, 5.5)? */
 export function isFieldText(ptr: usize, length: i32): bool {
   for (let i = 0; i < length; i++) {
     const byte = load<u8>(ptr + <usize>i);

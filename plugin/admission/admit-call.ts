@@ -48,14 +48,14 @@ export function setLlm(
 
 /**
  * Writes an AdmitRequest of the contract. id: a JSON string that is not closed, to which `number`
- * is added; requestId: x-request-id, null for a renewal; renew: a lease, or "".
+ * is added; requestId: x-request-id, null for a renewal; renew: the id of a lease, as JSON.
  */
 export function writeAdmit(
   nonce: Bytes,
   number: u64,
   facts: RequestFacts,
   requestId: Bytes | null,
-  renew: string,
+  renew: Bytes | null,
   out: ByteWriter,
 ): void {
   out.text(utf8('{"id":'));
@@ -65,9 +65,9 @@ export function writeAdmit(
     out.jsonStringBytes(requestId.ptr, requestId.length);
   }
   facts.write(out);
-  if (renew != "") {
+  if (renew !== null) {
     out.text(utf8(',"renew":'));
-    out.jsonString(renew);
+    writeBytes(renew, out);
   }
   out.byte(0x7d);
 }

@@ -2,6 +2,7 @@ import { utf8 } from "../abi/text";
 import { Ascii } from "../scan/ascii";
 import { JsonNode } from "../scan/json-tree";
 import { Bytes } from "../settlement/captured";
+import { HeaderList } from "./header-list";
 
 const LONGEST_LEASE_ID = 160;
 const MOST_PARTS = 100_000;
@@ -9,7 +10,8 @@ const LONGEST_VALID_MS = 60_000;
 
 /** A Lease of the contract, as the service grants it. */
 export class LeaseTerms {
-  id: string = "";
+  /** JSON: a string. */
+  id!: Bytes;
   parts: i32 = 0;
   validMs: i64 = 0;
   maxInputBytes: i64 = 0;
@@ -19,7 +21,8 @@ export class LeaseTerms {
   /** null where it breaks the contract: then it is as if none had been granted. */
   static from(node: JsonNode): LeaseTerms | null {
     const terms = new LeaseTerms();
-    terms.id = node.str(utf8("id"), "");
+    const id = node.str(utf8("id"), "");
+    terms.id = Bytes.quoted(id);
     const parts = node.int(utf8("parts"), 0);
     terms.parts = <i32>parts;
     terms.validMs = node.int(utf8("validMs"), 0);
@@ -31,8 +34,8 @@ export class LeaseTerms {
       if (terms.maxOutputTokens < 0) return null;
     }
     const isRead =
-      terms.id.length > 0 &&
-      terms.id.length <= LONGEST_LEASE_ID &&
+      id.length > 0 &&
+      id.length <= LONGEST_LEASE_ID &&
       parts > 0 &&
       parts <= MOST_PARTS &&
       terms.validMs > 0 &&
@@ -54,13 +57,14 @@ export class Cut {
 /** What the service said to an admit call. */
 export class Answer {
   allowed: bool = false;
-  reservation: string = "";
+  /** JSON: a string; null: nothing is held. */
+  reservation: Bytes | null = null;
   /** "": the model asked for. */
   model: string = "";
   /** -1: as the client asked. */
   maxOutputTokens: i64 = -1;
-  requestHeaders: JsonNode | null = null;
-  responseHeaders: JsonNode | null = null;
+  requestHeaders: HeaderList | null = null;
+  responseHeaders: HeaderList | null = null;
   lease: LeaseTerms | null = null;
   cut: Cut | null = null;
   denyStatus: i32 = 0;
@@ -72,7 +76,6 @@ export class Answer {
     const verdict = node.get(utf8("verdict"));
     if (verdict === null) return null;
     const answer = new Answer();
-    answer.responseHeaders = node.get(utf8("responseHeaders"));
     if (verdict.is(utf8("allow"))) {
       answer.readAllow(node);
       return answer;
@@ -89,10 +92,12 @@ export class Answer {
 
   private readAllow(node: JsonNode): void {
     this.allowed = true;
-    this.reservation = node.str(utf8("reservation"), "");
+    const reservation = node.str(utf8("reservation"), "");
+    if (reservation != "") this.reservation = Bytes.quoted(reservation);
     this.model = node.str(utf8("model"), "");
     this.maxOutputTokens = node.int(utf8("maxOutputTokens"), -1);
-    this.requestHeaders = node.get(utf8("requestHeaders"));
+    this.requestHeaders = HeaderList.from(node.get(utf8("requestHeaders")));
+    this.responseHeaders = HeaderList.from(node.get(utf8("responseHeaders")));
     const lease = node.get(utf8("lease"));
     if (lease !== null) this.lease = LeaseTerms.from(lease);
     const cut = node.get(utf8("cut"));

@@ -6,9 +6,6 @@ import { ByteWriter } from "../scan/json-write";
 import { Bytes } from "../settlement/captured";
 import { RequestHead } from "./attributes";
 
-const CONTENT_TYPE = utf8("content-type");
-const METHOD = utf8(":method");
-const PATH = utf8(":path");
 const PERCENT: u8 = 0x25;
 const HASH: u8 = 0x23;
 const QUESTION: u8 = 0x3f;
@@ -29,10 +26,11 @@ let modelEnd: usize = 0;
 
 /** May the request have a JSON body that tells what it is? */
 export function isJsonPost(head: RequestHead): bool {
-  head.find(METHOD);
-  if (!isText(head.ptr, head.length, utf8("POST"))) return false;
-  head.find(CONTENT_TYPE);
-  return contains(head.ptr, head.length, utf8("json"));
+  const method = head.method;
+  const type = head.contentType;
+  return (
+    isText(method.ptr, method.length, utf8("POST")) && contains(type.ptr, type.length, utf8("json"))
+  );
 }
 
 /**
@@ -41,15 +39,17 @@ export function isJsonPost(head: RequestHead): bool {
  * that no spelling of a path gets round the filter.
  */
 export function matchApi(routes: ApiRoute[], head: RequestHead): ApiMatch | null {
-  head.find(PATH);
-  normalise(head.ptr, head.length);
-  head.find(METHOD);
+  const method = head.method;
+  normalise(head.path.ptr, head.path.length);
+  const last = clean.length == 0 ? 0 : load<u8>(clean.ptr + <usize>clean.length - 1);
   for (let i = 0; i < routes.length; i++) {
     const route = unchecked(routes[i]);
-    if (!isText(head.ptr, head.length, route.method.text)) continue;
+    // Most patterns end with another letter, which is looked at first since there are many.
+    if (route.lastByte != last && route.lastByte != 0) continue;
+    if (!isText(method.ptr, method.length, route.method.text)) continue;
     if (!matchSuffix(route.pattern)) continue;
     const size = <i32>(modelEnd - modelStart);
-    return new ApiMatch(route, size == 0 ? null : new Bytes(modelStart, size));
+    return size == 0 ? route.match : new ApiMatch(route, new Bytes(modelStart, size));
   }
   return null;
 }

@@ -3,6 +3,7 @@ import { release } from "../abi/memory";
 import { utf8 } from "../abi/text";
 import { Circuit } from "../circuit";
 import { Context } from "../context";
+import { BYTES_PER_JSON_BYTE, litters } from "../garbage";
 import { JsonNode, parseJson } from "../scan/json-tree";
 import { ByteWriter } from "../scan/json-write";
 import { ServiceClient } from "../service-client";
@@ -68,6 +69,7 @@ export class AskQueue {
     if (status == 200 && bodyBytes(Body.CallResponse, 0, length)) {
       const ptr = handedPtr;
       root = parseJson(ptr, handedLength);
+      litters(handedLength * BYTES_PER_JSON_BYTE);
       release(ptr);
     }
     if (status == 0) this.circuit.fail();

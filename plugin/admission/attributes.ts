@@ -4,6 +4,7 @@ import {
   handedPtr,
   headerPairs,
   property,
+  removeHeader,
   removeHeaderNamed,
 } from "../abi/host";
 import { release, sameBytes } from "../abi/memory";
@@ -11,12 +12,16 @@ import { PairReader } from "../abi/pairs";
 import { startsWith, Text, utf8 } from "../abi/text";
 import { FilterConfig, PropertyType, WantedProperty } from "../filter-config";
 import { ByteWriter } from "../scan/json-write";
+import { writeBytes } from "../settlement/captured";
 import { writeMetadata } from "./dynamic-metadata";
 
 const PATH = utf8(":path");
 const METHOD = utf8(":method");
 const AUTHORITY = utf8(":authority");
+const ACCEPT_ENCODING = utf8("accept-encoding");
 const CONTENT_LENGTH = utf8("content-length");
+const CONTENT_TYPE = utf8("content-type");
+const REQUEST_ID = utf8("x-request-id");
 const OWN_PREFIX = utf8("x-tollgate-");
 const METADATA = utf8("metadata");
 
@@ -24,55 +29,69 @@ const reader = new PairReader();
 const other = new PairReader();
 const joined = new ByteWriter();
 
-/** The request headers, read once. */
-export class RequestHead {
-  hasContentLength: bool = false;
-  /** What `find` found. */
+/** The value of a header; length 0 where there is none. */
+export class FieldValue {
   ptr: usize = 0;
   length: i32 = 0;
+
+  take(pairs: PairReader): void {
+    this.ptr = pairs.value;
+    this.length = pairs.valueLength;
+  }
+}
+
+/** The request headers, read once. Of several with one name the last counts. */
+export class RequestHead {
+  hasContentLength: bool = false;
+  private hasAcceptEncoding: bool = false;
+  readonly path: FieldValue = new FieldValue();
+  readonly method: FieldValue = new FieldValue();
+  readonly authority: FieldValue = new FieldValue();
+  readonly contentType: FieldValue = new FieldValue();
+  readonly requestId: FieldValue = new FieldValue();
   /** The pair bytes, kept until `free`. */
   private pairs: usize = 0;
   private pairsLength: i32 = 0;
 
   /** Reads the headers and removes x-tollgate-* ones, which no client may set. */
   read(): void {
+    this.forget();
     if (!headerPairs(HeaderMap.Request)) return;
     this.pairs = handedPtr;
     this.pairsLength = handedLength;
     reader.open(this.pairs, this.pairsLength);
     while (reader.next()) {
-      if (reader.is(CONTENT_LENGTH)) this.hasContentLength = true;
+      if (reader.is(PATH)) this.path.take(reader);
+      else if (reader.is(METHOD)) this.method.take(reader);
+      else if (reader.is(AUTHORITY)) this.authority.take(reader);
+      else if (reader.is(CONTENT_TYPE)) this.contentType.take(reader);
+      else if (reader.is(REQUEST_ID)) this.requestId.take(reader);
+      else if (reader.is(CONTENT_LENGTH)) this.hasContentLength = true;
+      else if (reader.is(ACCEPT_ENCODING)) this.hasAcceptEncoding = true;
       else if (isOwn()) removeHeaderNamed(HeaderMap.Request, reader.name, reader.nameLength);
     }
   }
 
-  /** Looks for a header; where there is none, `length` is 0. Of several the last counts. */
-  find(name: Text): void {
-    this.length = 0;
-    reader.open(this.pairs, this.pairsLength);
-    while (reader.next()) {
-      if (!reader.is(name)) continue;
-      this.ptr = reader.value;
-      this.length = reader.valueLength;
-    }
+  private forget(): void {
+    this.hasContentLength = false;
+    this.hasAcceptEncoding = false;
+    this.path.length = 0;
+    this.method.length = 0;
+    this.authority.length = 0;
+    this.contentType.length = 0;
+    this.requestId.length = 0;
   }
 
   /** Writes the attributes that policies read as one JSON object. */
   writeAttributes(config: FilterConfig | null, out: ByteWriter): void {
-    this.writeFound(utf8('{"request.path":'), PATH, out);
-    this.writeFound(utf8(',"request.method":'), METHOD, out);
-    this.writeFound(utf8(',"request.host":'), AUTHORITY, out);
+    writeField(utf8('{"request.path":'), this.path, out);
+    writeField(utf8(',"request.method":'), this.method, out);
+    writeField(utf8(',"request.host":'), this.authority, out);
     out.text(utf8(',"request.headers":{'));
     if (config !== null) this.writeHeaders(config, out);
     out.byte(0x7d);
     if (config !== null) writeProperties(config, out);
     out.byte(0x7d);
-  }
-
-  private writeFound(key: Text, name: Text, out: ByteWriter): void {
-    this.find(name);
-    out.text(key);
-    out.jsonStringBytes(this.ptr, this.length);
   }
 
   /** Several headers of one name are joined by a comma, as Envoy's attributes do. */
@@ -109,11 +128,21 @@ export class RequestHead {
     out.jsonStringBytes(joined.ptr, joined.length - 1);
   }
 
+  /** The response is to come as it can be read. */
+  removeAcceptEncoding(): void {
+    if (this.hasAcceptEncoding) removeHeader(HeaderMap.Request, ACCEPT_ENCODING);
+  }
+
   free(): void {
     release(this.pairs);
     this.pairs = 0;
     this.pairsLength = 0;
   }
+}
+
+function writeField(key: Text, value: FieldValue, out: ByteWriter): void {
+  out.text(key);
+  out.jsonStringBytes(value.ptr, value.length);
 }
 
 function isSameName(): bool {
@@ -150,7 +179,7 @@ function writeProperty(wanted: WantedProperty, out: ByteWriter): void {
   const least = type == PropertyType.String ? 0 : type == PropertyType.Bool ? 1 : 8;
   if (length >= least) {
     out.byte(0x2c);
-    out.jsonString(wanted.name);
+    writeBytes(wanted.name, out);
     out.byte(0x3a);
     if (type == PropertyType.String) out.jsonStringBytes(ptr, length);
     else if (type == PropertyType.Bool) {

@@ -2,8 +2,8 @@ import { utf8 } from "../abi/text";
 import { ByteWriter } from "../scan/json-write";
 import { Bytes } from "../settlement/captured";
 
-/** Room for an LlmRequest after the attributes, so that it seldom takes a second allocation. */
-const ROOM_BYTES = 256;
+/** Room for what most requests have, so that it seldom takes a second allocation. */
+const ROOM_BYTES = 512;
 
 /**
  * What the service is told of a request: attributes and LlmRequest of the contract, as JSON.
@@ -13,7 +13,7 @@ const ROOM_BYTES = 256;
  *   └─ key: what requests of one lease have in common ─────────────────┘
  */
 export class RequestFacts {
-  bytes: Bytes = new Bytes(0, 0);
+  bytes: Bytes = new Bytes(0, 0, ROOM_BYTES);
   attributesLength: i32 = 0;
   keyLength: i32 = 0;
   inputBytes: i64 = 0;
@@ -21,7 +21,7 @@ export class RequestFacts {
   maxOutputTokens: i64 = -1;
 
   setAttributes(json: ByteWriter): void {
-    this.bytes = new Bytes(json.ptr, json.length, ROOM_BYTES);
+    this.bytes.set(json.ptr, json.length);
     this.attributesLength = json.length;
   }
 

@@ -73,7 +73,10 @@ export class RequestScan extends JsonSink {
     this.maxOutputTokens = -1;
     this.choices = 1;
     this.hasPrompt = false;
-    this.hasBody = false;
+    if (this.hasBody) {
+      this.hasBody = false;
+      for (let i = 0; i < this.body.length; i++) this.body[i] = null;
+    }
     this.rootStart = -1;
     this.optionsType = 0;
     this.includeUsage = false;
@@ -85,7 +88,6 @@ export class RequestScan extends JsonSink {
     this.streamRank = UNSET;
     this.maxRank = UNSET;
     this.choicesRank = UNSET;
-    for (let i = 0; i < this.body.length; i++) this.body[i] = null;
     this.scanner.reset();
   }
 

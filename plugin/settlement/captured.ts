@@ -7,6 +7,8 @@ const MAX_SPARE_BYTES = 1024;
 const KEPT_FIRST = 2;
 const KEPT_PER_POINTER = 4;
 
+const json = new ByteWriter();
+
 /** A run of bytes of its own, overwritten in place when what comes next fits. */
 export class Bytes {
   private buffer: ArrayBuffer;
@@ -24,10 +26,22 @@ export class Bytes {
     return new Bytes(changetype<usize>(bytes), bytes.byteLength);
   }
 
+  /** A string as JSON. */
+  static quoted(string: string): Bytes {
+    json.reset();
+    json.jsonString(string);
+    return new Bytes(json.ptr, json.length);
+  }
+
   set(ptr: usize, length: i32): void {
     if (length > this.buffer.byteLength) this.buffer = new ArrayBuffer(length);
     this.length = length;
     memory.copy(changetype<usize>(this.buffer), ptr, length);
+  }
+
+  /** How many there is room for. */
+  get capacity(): i32 {
+    return this.buffer.byteLength;
   }
 
   /** Adds bytes at the end. */
@@ -101,7 +115,7 @@ export class CapturedUsage {
     }
     this.values.length = 0;
     this.pointers.length = 0;
-    for (let i = 0; i < this.counts.length; i++) this.counts[i] = 0;
+    memory.fill(changetype<usize>(this.counts), 0, this.counts.length);
   }
 
   /** Place of the `nth` object (from 0) of a pointer. */
@@ -127,7 +141,7 @@ export class CapturedFacts {
   /** Forgets all. */
   reset(): void {
     for (let i = 0; i < this.values.length; i++) {
-      const value = this.values[i];
+      const value = unchecked(this.values[i]);
       if (value !== null) value.length = 0;
     }
   }

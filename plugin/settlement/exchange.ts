@@ -6,34 +6,35 @@ import {
   HeaderMap,
   handedLength,
   handedPtr,
-  header,
   property,
   propertyInt,
   removeHeader,
   replaceBodyStart,
-  setHeader,
-  status,
 } from "../abi/host";
 import { release } from "../abi/memory";
-import { bytesOf, contains, isText, lengthOf, startsWith, Text, utf8 } from "../abi/text";
+import { contains, isText, OwnText, startsWith, Text, utf8 } from "../abi/text";
 import { writeId } from "../admission/admit-call";
 import { Cut } from "../admission/answer";
+import { RequestHead } from "../admission/attributes";
+import { HeaderList } from "../admission/header-list";
 import { Lease } from "../admission/lease";
 import { RequestFacts } from "../admission/request-facts";
 import { FilterConfig } from "../filter-config";
-import { JsonNode } from "../scan/json-tree";
 import { ByteWriter } from "../scan/json-write";
 import { Bytes } from "./captured";
 import { ClientEvents, out as clientBytes } from "./client-events";
 import { Ending, writeRecord } from "./record";
 import { Encoding, ResponseCapture } from "./response-capture";
+import { ResponseHead } from "./response-head";
 
 const SLICE_BYTES = 64 * 1024;
+/** What x-request-id is as a rule. */
+const UUID_BYTES = 36;
+/** Room for what most responses have. */
+const KEPT_HEADERS_BYTES = 64;
 /** Envoy's response flag DownstreamConnectionTermination. */
 const FLAG_DOWNSTREAM_TERMINATION: i64 = 0x4000;
 
-const CONTENT_TYPE = utf8("content-type");
-const CONTENT_ENCODING = utf8("content-encoding");
 const CONTENT_LENGTH = utf8("content-length");
 const CODE_DETAILS = utf8("response\0code_details");
 const FLAGS = utf8("response\0flags");
@@ -43,17 +44,23 @@ const CLIENT_GONE = utf8("client_disconnect");
 const TRUNCATED = utf8("truncated");
 const UPSTREAM_ERROR = utf8("upstream_error");
 
-const kept = new ByteWriter();
+/** One that grew larger is not kept for another request. */
+const MOST_KEPT_BYTES = 2048;
+
+const noNames: OwnText[] = [];
+const attributes = new ByteWriter();
+const responseHead = new ResponseHead();
 const ending = new Ending();
 
-/** A metered exchange from its admission to its settlement. */
+/** A metered exchange from its admission to its settlement. Used again: begin, end. */
 export class Exchange {
   readonly facts: RequestFacts = new RequestFacts();
-  requestId: Bytes = new Bytes(0, 0);
+  readonly requestId: Bytes = new Bytes(0, 0, UUID_BYTES);
   config: FilterConfig | null = null;
   /** The request was let go, so it may cost. */
   forwarded: bool = false;
-  reservation: string = "";
+  /** JSON: a string. */
+  reservation: Bytes | null = null;
   /** What it was admitted under, where the service was not asked. */
   lease: Lease | null = null;
   modelSent: string = "";
@@ -61,65 +68,73 @@ export class Exchange {
   addedUsage: bool = false;
   /** Where the stream is ended before the model ends it. */
   cut: Cut | null = null;
-  responseHeadersToSet: JsonNode | null = null;
+  responseHeadersToSet: HeaderList | null = null;
   /** The response came whole. */
   complete: bool = false;
 
+  /** Place among the exchanges of the root; with its nonce the id. */
+  number: u64 = 0;
+
+  private startMs: i64 = 0;
   private status: i32 = 0;
   private capture: ResponseCapture | null = null;
-  private keptHeaders: Bytes | null = null;
+  /** JSON; no bytes: none of the response headers that are wanted was there. */
+  private keptHeaders: Bytes = new Bytes(0, 0, KEPT_HEADERS_BYTES);
 
-  constructor(
-    /** Place among the exchanges of the root; with its nonce the id. */
-    readonly number: u64,
-    private startMs: i64,
-  ) {}
+  /** A request is metered from now on, and its headers read; config null: none has come yet. */
+  begin(number: u64, startMs: i64, config: FilterConfig | null, head: RequestHead): void {
+    this.number = number;
+    this.startMs = startMs;
+    this.config = config;
+    this.forwarded = false;
+    this.modelSent = "";
+    this.addedUsage = false;
+    this.complete = false;
+    this.status = 0;
+    this.keptHeaders.length = 0;
+    attributes.reset();
+    head.writeAttributes(config, attributes);
+    this.facts.setAttributes(attributes);
+    this.requestId.set(head.requestId.ptr, head.requestId.length);
+    head.free();
+  }
+
+  /** Lets go of what belongs to the request that is over; false: it is not worth keeping. */
+  end(): bool {
+    this.config = null;
+    this.reservation = null;
+    this.lease = null;
+    this.cut = null;
+    this.responseHeadersToSet = null;
+    this.capture = null;
+    const bytes = this.facts.bytes.capacity + this.requestId.capacity + this.keptHeaders.capacity;
+    return bytes <= MOST_KEPT_BYTES;
+  }
 
   /** Sets the limit headers on the response, and prepares to read its body. */
   responseHeaders(endOfStream: bool): void {
-    this.status = status(HeaderMap.Response);
-    this.complete = endOfStream;
-    const set = this.responseHeadersToSet;
-    for (let i = 0; set !== null && i < set.keys.length; i++) {
-      setHeader(HeaderMap.Response, set.keys[i], set.items[i].text);
-    }
     const config = this.config;
-    if (config === null) return;
-    this.keepHeaders(config);
-    if (endOfStream) return;
-    const capture = ResponseCapture.take(config);
-    const encoding = encodingOfResponse();
-    const hasType = header(HeaderMap.Response, CONTENT_TYPE);
-    const type = handedPtr;
-    const length = hasType ? handedLength : 0;
-    const isEvents = startsWith(type, length, utf8("application/vnd.amazon.eventstream"));
-    capture.begin(isEvents, encoding);
-    const isJson = contains(type, length, utf8("json"));
-    release(type);
-    const mayChange = this.addedUsage || this.cut !== null;
-    if (mayChange && encoding == Encoding.None && !isEvents && !isJson) {
-      capture.client = new ClientEvents(this.addedUsage, this.cut);
-      removeHeader(HeaderMap.Response, CONTENT_LENGTH);
-    }
-    this.capture = capture;
+    responseHead.read(config === null ? noNames : config.responseHeaders, this.keptHeaders);
+    this.status = responseHead.status;
+    this.complete = endOfStream;
+    const headers = this.responseHeadersToSet;
+    if (headers !== null) headers.setIn(HeaderMap.Response);
+    if (config !== null && !endOfStream) this.prepare(config);
+    responseHead.free();
   }
 
-  private keepHeaders(config: FilterConfig): void {
-    if (config.responseHeaders.length == 0) return;
-    const out = kept;
-    out.reset();
-    out.byte(0x7b);
-    for (let i = 0; i < config.responseHeaders.length; i++) {
-      const name = config.responseHeaders[i].text;
-      if (!header(HeaderMap.Response, name)) continue;
-      if (out.length > 1) out.byte(0x2c);
-      out.jsonStringBytes(bytesOf(name), lengthOf(name));
-      out.byte(0x3a);
-      out.jsonStringBytes(handedPtr, handedLength);
-      release(handedPtr);
-    }
-    out.byte(0x7d);
-    if (out.length > 2) this.keptHeaders = new Bytes(out.ptr, out.length);
+  private prepare(config: FilterConfig): void {
+    const capture = ResponseCapture.take(config);
+    const type = responseHead.typePtr;
+    const length = responseHead.typeLength;
+    const isEvents = startsWith(type, length, utf8("application/vnd.amazon.eventstream"));
+    capture.begin(isEvents, responseHead.encoding);
+    this.capture = capture;
+    const mayChange = this.addedUsage || this.cut !== null;
+    if (!mayChange || responseHead.encoding != Encoding.None || isEvents) return;
+    if (contains(type, length, utf8("json"))) return;
+    capture.client = new ClientEvents(this.addedUsage, this.cut);
+    removeHeader(HeaderMap.Response, CONTENT_LENGTH);
   }
 
   /** Reads the bytes that are passing, and takes out what the client must not get. */
@@ -172,7 +187,7 @@ export class Exchange {
     ending.status = this.status;
     ending.facts = this.facts;
     const lease = this.lease;
-    ending.lease = lease === null ? "" : lease.terms.id;
+    ending.lease = lease === null ? null : lease.terms.id;
     ending.responseHeaders = this.keptHeaders;
     ending.detailsLength = property(CODE_DETAILS) ? handedLength : 0;
     ending.detailsPtr = handedPtr;
@@ -201,21 +216,4 @@ export class Exchange {
       startsWith(details, length, utf8("http"));
     return byClient ? CLIENT_GONE : UPSTREAM_ERROR;
   }
-}
-
-function encodingOfResponse(): Encoding {
-  if (!header(HeaderMap.Response, CONTENT_ENCODING)) return Encoding.None;
-  const ptr = handedPtr;
-  const length = handedLength;
-  let encoding = Encoding.Other;
-  if (length == 0 || isText(ptr, length, utf8("identity"))) encoding = Encoding.None;
-  else if (
-    isText(ptr, length, utf8("gzip")) ||
-    isText(ptr, length, utf8("x-gzip")) ||
-    isText(ptr, length, utf8("deflate"))
-  ) {
-    encoding = Encoding.Zip;
-  }
-  release(ptr);
-  return encoding;
 }

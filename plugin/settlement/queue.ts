@@ -4,6 +4,7 @@ import { Lease } from "../admission/lease";
 import { Configuration } from "../configuration";
 import { ByteWriter } from "../scan/json-write";
 import { ServiceClient } from "../service-client";
+import { writeBytes } from "./captured";
 
 const FIRST_BACKOFF_MS: i64 = 200;
 const MOST_BACKOFF_MS: i64 = 5000;
@@ -42,6 +43,8 @@ export class SettlementQueue {
   private lost: i64 = 0;
   /** The last batch held a record that the service cannot read. */
   private oneByOne: bool = false;
+  /** There will be no tick any more. */
+  private isDraining: bool = false;
   private lostMetric: u32;
   private waitingMetric: u32;
 
@@ -88,6 +91,12 @@ export class SettlementQueue {
     if (this.returns.length < MOST_RETURNS) this.returns.push(lease);
   }
 
+  /** Sends all that there is, one batch after the other. */
+  drain(nowMs: i64): void {
+    this.isDraining = true;
+    this.flush(nowMs);
+  }
+
   /** A batch is under way. */
   get isBusy(): bool {
     return this.token != 0;
@@ -100,6 +109,11 @@ export class SettlementQueue {
 
   get isBatchFull(): bool {
     return this.count - this.sentCount >= this.configuration.batchRecords;
+  }
+
+  /** What is not waits for the next tick: a call costs more than the records in it. */
+  private get isUrgent(): bool {
+    return this.isBatchFull || this.oneByOne || this.isDraining || this.returns.length > 0;
   }
 
   private sizeOf(index: i32): i32 {
@@ -154,7 +168,7 @@ export class SettlementQueue {
       const lease = this.returns[i];
       if (i > 0) batch.byte(0x2c);
       batch.text(utf8('{"id":'));
-      batch.jsonString(lease.terms.id);
+      writeBytes(lease.terms.id, batch);
       batch.text(utf8(',"inFlight":'));
       batch.int(lease.open);
       batch.byte(0x7d);
@@ -185,7 +199,7 @@ export class SettlementQueue {
       if (isRefused) {
         log(LogLevel.Error, utf8("the service refused a settlement as malformed"));
       } else this.backoffMs = 0;
-      this.flush(nowMs);
+      if (this.isUrgent) this.flush(nowMs);
     } else {
       this.oneByOne = status == 400;
       this.failed(nowMs);

@@ -8,9 +8,10 @@ import { framingName, ResponseCapture } from "./response-capture";
 /** What the stream knows of itself when it is over. Of all streams: filled in, then written. */
 export class Ending {
   id: ByteWriter = new ByteWriter();
-  reservation: string = "";
-  /** The lease that it was admitted under, or "". */
-  lease: string = "";
+  /** JSON: a string; null: nothing was held. */
+  reservation: Bytes | null = null;
+  /** The lease that it was admitted under, as JSON. */
+  lease: Bytes | null = null;
   requestId: Bytes = new Bytes(0, 0);
   timeMs: i64 = 0;
   durationMs: i64 = 0;
@@ -22,7 +23,8 @@ export class Ending {
   detailsPtr: usize = 0;
   detailsLength: i32 = 0;
   facts: RequestFacts = new RequestFacts();
-  responseHeaders: Bytes | null = null;
+  /** JSON: an object; no bytes: there are none. */
+  responseHeaders: Bytes = new Bytes(0, 0);
 }
 
 const TRUE = utf8("true");
@@ -38,12 +40,14 @@ export function writeRecord(
   out.reset();
   out.text(utf8('{"id":'));
   out.raw(ending.id.ptr, ending.id.length);
+  const reservation = ending.reservation;
   out.text(utf8(',"reservation":'));
-  if (ending.reservation == "") out.text(utf8("null"));
-  else out.jsonString(ending.reservation);
-  if (ending.lease != "") {
+  if (reservation === null) out.text(utf8("null"));
+  else writeBytes(reservation, out);
+  const lease = ending.lease;
+  if (lease !== null) {
     out.text(utf8(',"lease":'));
-    out.jsonString(ending.lease);
+    writeBytes(lease, out);
   }
   if (ending.requestId.length > 0) {
     out.text(utf8(',"requestId":'));
@@ -69,9 +73,9 @@ export function writeRecord(
   out.text(utf8(',"outcome":"'));
   out.text(ending.outcome);
   const headers = ending.responseHeaders;
-  if (headers !== null) {
+  if (headers.length > 0) {
     out.text(utf8('","responseHeaders":'));
-    out.raw(headers.ptr, headers.length);
+    writeBytes(headers, out);
   } else out.byte(0x22);
   if (capture !== null && config !== null) writeCapture(capture, config, out);
   else out.text(utf8(',"framing":"none","usage":[],"outputBytes":0'));
@@ -95,7 +99,7 @@ function writeCapture(capture: ResponseCapture, config: FilterConfig, out: ByteW
   out.text(utf8('],"facts":{'));
   let first = true;
   for (let i = 0; i < config.factPointers.length; i++) {
-    const fact = capture.facts.values[i];
+    const fact = unchecked(capture.facts.values[i]);
     if (fact === null || fact.length == 0) continue;
     first = writeKey(config.factPointers[i], first, out);
     out.jsonValue(fact.ptr, fact.length);
@@ -103,9 +107,10 @@ function writeCapture(capture: ResponseCapture, config: FilterConfig, out: ByteW
   out.text(utf8('},"text":{'));
   first = true;
   for (let i = 0; i < config.textPointers.length; i++) {
-    if (capture.textBytes[i] == 0) continue;
+    const bytes = unchecked(capture.textBytes[i]);
+    if (bytes == 0) continue;
     first = writeKey(config.textPointers[i], first, out);
-    out.int(capture.textBytes[i]);
+    out.int(bytes);
   }
   out.text(utf8('},"outputBytes":'));
   out.int(capture.outputBytes);

@@ -1,5 +1,6 @@
 import { Text, utf8 } from "../abi/text";
 import { FieldPointers, FilterConfig, ResponseField } from "../filter-config";
+import { litters } from "../garbage";
 import { EventStreamScanner, EventStreamSink } from "../scan/event-stream-scanner";
 import { GzipInflater, InflateSink } from "../scan/gzip-inflater";
 import { JsonScanner, JsonSink } from "../scan/json-scanner";
@@ -7,6 +8,8 @@ import { SseScanner, SseSink } from "../scan/sse-scanner";
 import { CapturedFacts, CapturedUsage } from "./captured";
 import { ClientEvents } from "./client-events";
 
+/** About what an inflater takes. */
+const INFLATER_BYTES = 48 * 1024;
 /** So many are kept for responses to come. */
 const MOST_FREE = 64;
 const BYTE_ORDER_MARK = memory.data<u8>([0xef, 0xbb, 0xbf]);
@@ -84,7 +87,7 @@ export class ResponseCapture extends JsonSink {
     this.framing = Framing.None;
     this.usage.reset();
     this.facts.reset();
-    for (let i = 0; i < this.textBytes.length; i++) this.textBytes[i] = 0;
+    memory.fill(changetype<usize>(this.textBytes), 0, this.textBytes.length << 2);
     this.outputBytes = 0;
     this.responseBytes = 0;
     this.events = 0;
@@ -119,7 +122,10 @@ export class ResponseCapture extends JsonSink {
       this.framing = Framing.Opaque;
       return;
     }
-    if (encoding == Encoding.Zip) this.inflater = new GzipInflater(new InflatedBytes(this));
+    if (encoding == Encoding.Zip) {
+      this.inflater = new GzipInflater(new InflatedBytes(this));
+      litters(INFLATER_BYTES);
+    }
     if (isEventStream) {
       this.framing = Framing.EventStream;
       if (this.eventStream === null) {

@@ -100,6 +100,17 @@ describe("a metered request", () => {
     });
   });
 
+  test("carries once what is in the headers, also where the config asks for it", () => {
+    const names = ["request.path", "request.method", "request.host"];
+    const properties = names.map((name) => ({ name, type: "string" as const }));
+    const host = startTollgate({
+      filterConfig: { attributes: { headers: [], properties, metadata: [] } },
+    });
+    request(host, CHAT);
+    const sent = host.pendingCall("/v1/admit").body.toString("utf8");
+    expect(names.map((name) => sent.split(`"${name}":`).length - 1)).toEqual([1, 1, 1]);
+  });
+
   test("goes with the service's headers, and the client's own x-tollgate headers are gone", () => {
     const host = startTollgate();
     const stream = request(host, CHAT, { headers: { "x-tollgate-model": "forged" } });

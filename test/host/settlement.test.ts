@@ -212,6 +212,7 @@ describe("settlements are sent", () => {
     const second = host.pendingCall("/v1/settle");
     expect(settleRecords(second)).toHaveLength(3);
     second.respond(200, {}, { accepted: 3, duplicate: 0 });
+    expect(host.pendingCalls("/v1/settle")).toEqual([]);
     expect(settle(host)).toHaveLength(1);
   });
 
