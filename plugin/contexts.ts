@@ -7,6 +7,7 @@ const BUCKETS = 1024;
  * buckets by themselves. Nothing is allocated for one.
  */
 export class ContextTable {
+  count: i32 = 0;
   private buckets: StaticArray<Context | null> = new StaticArray<Context | null>(BUCKETS);
 
   find(id: u32): Context | null {
@@ -19,6 +20,7 @@ export class ContextTable {
     const bucket = context.id % BUCKETS;
     context.nextContext = this.buckets[bucket];
     this.buckets[bucket] = context;
+    this.count++;
   }
 
   remove(context: Context): void {
@@ -32,5 +34,6 @@ export class ContextTable {
     if (before === null) this.buckets[bucket] = context.nextContext;
     else before.nextContext = context.nextContext;
     context.nextContext = null;
+    this.count--;
   }
 }

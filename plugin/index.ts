@@ -44,7 +44,7 @@ export function proxy_on_configure(root: u32, configurationLength: i32): u32 {
 export function proxy_on_tick(root: u32): void {
   if (contexts.find(root) !== null) rootOf(root).tick();
   // No callback is under way here, so nothing lives on the stack alone.
-  collectWhenDue();
+  collectWhenDue(contexts.count);
 }
 
 export function proxy_on_request_headers(context: u32, count: i32, endOfStream: u32): i32 {

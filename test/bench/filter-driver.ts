@@ -38,8 +38,8 @@ export function openChat(host: Host, body: Buffer, user: string): Stream {
 }
 
 /** Answers what the filter asked, so that nothing piles up in it or in the host. */
-export function answerCalls(host: Host): void {
-  host.advance(FLUSH_MS);
+export function answerCalls(host: Host, afterMs = FLUSH_MS): void {
+  host.advance(afterMs);
   for (const poll of host.pendingCalls("/v1/filter-config")) poll.respond(304, {}, "");
   for (const call of host.pendingCalls("/v1/settle")) {
     call.respond(200, {}, { accepted: 1, duplicate: 0 });

@@ -3,6 +3,8 @@ import { execFileSync } from "node:child_process";
 import { mkdir, writeFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import type { Chain } from "./chain.ts";
+import { measurePolicies } from "./many-policies.ts";
+import { measureOpenStreams } from "./open-streams.ts";
 import { findPeers, startPeer } from "./peers.ts";
 import { plotSvg } from "./plot.ts";
 import { startLoadGenerator, startUpstream } from "./processes.ts";
@@ -47,14 +49,18 @@ async function bench(settings: Settings, peers: readonly string[]): Promise<foun
   for (const chain of chains) await chain.stop();
   say("service, scanner, Redis");
   const service = await measureService(generator, settings.seconds, settings.rounds);
+  const policies = await measurePolicies(generator, settings.seconds, settings.rounds);
   const pairs = Math.round(PAIRS_PER_SECOND * settings.seconds);
   const redis = await measureRedis(pairs, settings.rounds);
   const { filterConfig, ...rates } = service;
   const scanner = measureScanner(TOLLGATE_WASM, filterConfig, settings.rounds);
+  const openStreams = measureOpenStreams(TOLLGATE_WASM, filterConfig, settings.rounds);
   const comparisons = found.compareAll(measurements);
   const parts = {
     scanner: found.spreads(scanner),
+    openStreams: found.spreads(openStreams),
     service: found.spreads(rates),
+    policies: found.spreads(policies),
     redis: found.spreads(redis),
   };
   const scenarios = scenariosOf(settings);

@@ -41,3 +41,36 @@ spec:
 export function policyFiles(enforcement: Enforcement): Readonly<Record<string, string>> {
   return { "identity.yaml": IDENTITY, "limits.yaml": limits(enforcement) };
 }
+
+const POLICIES_IN_FILE = 500;
+
+/** So many policies that match none of the bench's requests, by path or by user. */
+export function otherPolicyFiles(count: number): Readonly<Record<string, string>> {
+  const files: Record<string, string> = {};
+  for (let first = 0; first < count; first += POLICIES_IN_FILE) {
+    const length = Math.min(POLICIES_IN_FILE, count - first);
+    const policies = Array.from({ length }, (_, i) => otherPolicy(first + i));
+    files[`others-${first}.yaml`] = policies.join("---\n");
+  }
+  return files;
+}
+
+const otherPolicy = (n: number) => `apiVersion: kuadrant.io/v1alpha1
+kind: TokenRateLimitPolicy
+metadata:
+  name: other-${n}
+spec:
+  targetRef:
+    group: gateway.networking.k8s.io
+    kind: HTTPRoute
+    name: llm
+  limits:
+    per-user:
+      rates:
+        - limit: ${LIMIT_TOKENS}
+          window: 24h
+      when:
+        - predicate: ${n % 2 === 0 ? "request.path" : 'request.headers["x-user"]'} == "/other/${n}"
+      counters:
+        - expression: request.headers["x-user"]
+`;

@@ -86,19 +86,23 @@ function processes(results: Results, scenarios: string[]): string {
 }
 
 /** What is measured without Envoy. */
-function alone({ scanner, service, redis }: Results): string {
+function alone({ scanner, openStreams, service, policies, redis }: Results): string {
   const rate = (spread: Spread) =>
     `${spread.median.toFixed(0)} ± ${(spread.relative * 100).toFixed(0)} %`;
+  const readyMs = `${policies.readyMs.median.toFixed(0)} ms`;
   const delay = `${service.eventLoopDelayMs.median.toFixed(1)} ms`;
   return table(
     ["Parts", ""],
     [
       ["scanner, bodies of 64 kB, GB/s", withSpread(scanner.gigabytesPerSecond)],
       ["scanner, time of a byte at 8 MiB by that at 1 MiB", withSpread(scanner.largeBodyFactor)],
+      ["filter, time of a request, 2,000 open streams by 10", withSpread(openStreams.manyByFew)],
       ["service, embedded: asks per second of CPU", rate(service.asksPerCoreSecond)],
       ["service, embedded: settlements per second of CPU", rate(service.settlementsPerCoreSecond)],
       ["service, embedded: asks/s on this machine", rate(service.asksPerSecond)],
       ["service: longest event-loop delay, 10 ms interval included", delay],
+      ["service: ready with 1,000 policies after", readyMs],
+      ["service: CPU of an ask, 10,000 other policies by 10", withSpread(policies.manyByFew)],
       ["Redis store: reserve + settle, pairs/s", rate(redis.pairsPerSecond)],
       ["redis-benchmark, same scripts, pairs/s", rate(redis.benchmarkPairsPerSecond)],
       ["Redis store by redis-benchmark", withSpread(redis.ratio)],

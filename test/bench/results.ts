@@ -2,6 +2,8 @@
 import { execFileSync } from "node:child_process";
 import { cpus, loadavg, release } from "node:os";
 import type { Chain } from "./chain.ts";
+import type { PoliciesResult } from "./many-policies.ts";
+import type { OpenStreamsResult } from "./open-streams.ts";
 import { memoryBytesOf } from "./processes.ts";
 import { type Comparison, compare, MAX_SPREAD, meaningless } from "./ratios.ts";
 import type { RedisResult } from "./redis-script.ts";
@@ -42,7 +44,9 @@ export interface Results {
   comparisons: Comparison[];
   memory: Memory[];
   scanner: Record<keyof ScannerResult, Spread>;
+  openStreams: Record<keyof OpenStreamsResult, Spread>;
   service: Record<keyof ServiceResult, Spread>;
+  policies: Record<keyof PoliciesResult, Spread>;
   redis: Record<keyof RedisResult, Spread>;
   /** Why a ratio says nothing; empty where all say something. */
   problems: string[];

@@ -14,7 +14,7 @@ const CONNECTIONS = 32;
 /** As the filter sends them at most (settle_batch_records). */
 const BATCH_RECORDS = 50;
 /** Twelve digits, which the load generator counts up. */
-const COUNTER = "000000000000";
+export const COUNTER = "000000000000";
 /** Settling is faster than asking: what was not asked about is not to be settled. */
 const SETTLE_SHARE = 0.25;
 
@@ -85,12 +85,16 @@ function emptyResult(): ServiceResult {
 }
 
 /** The call as one user's: the header stands in it as the filter sends it. */
-function asUser(call: Record<string, unknown>, user: string): object {
+export function asUser(call: Record<string, unknown>, user: string): object {
   return JSON.parse(JSON.stringify(call).replaceAll("user-0", user)) as object;
 }
 
 /** One request for each connection; ids are replaced by ones that are counted up. */
-function countedRequests(path: string, id: string, bodyOf: (user: string) => object): JobRequest[] {
+export function countedRequests(
+  path: string,
+  id: string,
+  bodyOf: (user: string) => object,
+): JobRequest[] {
   return Array.from({ length: CONNECTIONS }, (_, i) => {
     const text = JSON.stringify(bodyOf(`user-${i}`)).replaceAll(
       `"id":"${id}"`,
@@ -107,7 +111,8 @@ function offsetsOf(bytes: Buffer, what: string): number[] {
   return offsets;
 }
 
-function checked(result: LoadResult): LoadResult {
+/** The result; throws where a call was not answered 200. */
+export function checked(result: LoadResult): LoadResult {
   const failures = Object.keys(result.failures);
   if (failures.length === 0 && result.requests > 0) return result;
   throw new Error(`the service did not answer every call: ${failures.join(", ")}`);

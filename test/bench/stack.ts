@@ -53,12 +53,19 @@ export class Stack {
     return `redis://127.0.0.1:${port}`;
   }
 
-  /** The budget service. `store` null: an embedded store of its own. Returns its URL. */
-  async startService(store: string | null, enforcement: Enforcement): Promise<string> {
+  /**
+   * The budget service. `store` null: an embedded store of its own; `others`: more policy files.
+   * Returns its URL.
+   */
+  async startService(
+    store: string | null,
+    enforcement: Enforcement,
+    others: Readonly<Record<string, string>> = {},
+  ): Promise<string> {
     const port = await freePort();
     const policies = join(this.folder, "policies");
     await mkdir(policies);
-    for (const [name, text] of Object.entries(policyFiles(enforcement))) {
+    for (const [name, text] of Object.entries({ ...policyFiles(enforcement), ...others })) {
       await writeFile(join(policies, name), text);
     }
     const service = await this.start("service", process.execPath, [SERVICE], {

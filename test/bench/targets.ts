@@ -48,10 +48,28 @@ const TARGETS: readonly Target[] = [
     found: ({ scanner }) => scanner.gigabytesPerSecond,
   },
   {
+    what: "time of a request, 2,000 open streams by 10",
+    bound: "at most",
+    value: 1.1,
+    found: ({ openStreams }) => openStreams.manyByFew,
+  },
+  {
     what: "asks/s per core, embedded",
     bound: "at least",
     value: 15_000,
     found: ({ service }) => service.asksPerCoreSecond,
+  },
+  {
+    what: "service: ms until ready with 1,000 policies",
+    bound: "at most",
+    value: 1_000,
+    found: ({ policies }) => policies.readyMs,
+  },
+  {
+    what: "CPU of an ask, 10,000 other policies by 10",
+    bound: "at most",
+    value: 1.5,
+    found: ({ policies }) => policies.manyByFew,
   },
   {
     what: "store on Redis by redis-benchmark",

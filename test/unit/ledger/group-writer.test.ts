@@ -126,7 +126,7 @@ test("a write that fails is told, stays staged, and is made good by the next", a
   expect(writer.unwrittenEnded("a")).toBeUndefined();
 });
 
-test("what ended together has one row that says when it may be forgotten: after the last", async () => {
+test("what ended together has one row: when it may be forgotten, after the last", async () => {
   const { writer, writes } = open();
   for (const [id, atMs] of Object.entries({ a: 5, b: 7, c: 6 })) {
     writer.end(id, { state: "settled", atMs });
