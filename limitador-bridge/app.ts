@@ -62,6 +62,8 @@ export function buildApp(parts: Parts): FastifyInstance {
     onConstructorPoisoning: "ignore",
     frameworkErrors: answerError,
     clientErrorHandler: answerClientError,
+    // Else fastify loads compilers of its own, which those set below replace.
+    schemaController: { compilersFactory: { buildValidator: notUsed, buildSerializer: notUsed } },
   });
   app.setValidatorCompiler(validatorCompiler);
   app.setSerializerCompiler(() => (answer) => JSON.stringify(answer));
@@ -86,6 +88,10 @@ export function buildApp(parts: Parts): FastifyInstance {
   registerOpenApi(app, routes, API_VERSION);
   registerStatusPage(app);
   return app;
+}
+
+function notUsed(): never {
+  throw new Error("compilers are set by buildApp");
 }
 
 /** The framework's own lines at "info" say nothing that the service does not. */

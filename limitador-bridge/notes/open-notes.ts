@@ -3,7 +3,6 @@ import { join } from "node:path";
 import { openFileNotes } from "./file-notes.ts";
 import { MemoryNotes } from "./memory-notes.ts";
 import type { Notes } from "./notes.ts";
-import { RedisNotes } from "./redis-notes.ts";
 
 const TIMEOUT_MS = 2_000;
 
@@ -17,7 +16,11 @@ export async function openNotes(
   nowMs: () => number,
   onWarning: (message: string) => void,
 ): Promise<Notes> {
-  if (storeUrl.startsWith("redis")) return new RedisNotes(storeUrl, TIMEOUT_MS, onWarning);
+  if (storeUrl.startsWith("redis")) {
+    // Its client takes long to load, and most stores have none.
+    const { RedisNotes } = await import("./redis-notes.ts");
+    return new RedisNotes(storeUrl, TIMEOUT_MS, onWarning);
+  }
   if (folder === null) return new MemoryNotes(nowMs);
   return openFileNotes(join(folder, "notes.jsonl"), nowMs);
 }

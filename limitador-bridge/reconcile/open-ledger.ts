@@ -10,7 +10,6 @@ import { createHash } from "node:crypto";
 import { join } from "node:path";
 import { openStore } from "../ledger/store/open-store.ts";
 import { parseRedisUrl, type RedisUrl } from "../ledger/store/redis/redis-url.ts";
-import { RedisStore } from "../ledger/store/redis.ts";
 import { openResilient, type ResilientStore } from "../ledger/store/resilient.ts";
 import type { Store } from "../ledger/store/store.ts";
 import { ChargeSums } from "./charge-sums.ts";
@@ -18,7 +17,7 @@ import type { LedgerState } from "./ledger-metrics.ts";
 import { LoggedStore } from "./logged-store.ts";
 import { RecordLog } from "./record-log.ts";
 import { Recovery } from "./recovery.ts";
-import { RedisRecovery } from "./redis-recovery.ts";
+import type { RedisRecovery } from "./redis-recovery.ts";
 
 export interface LedgerOptions {
   /** Folder of this process alone; used for Redis only. */
@@ -57,6 +56,11 @@ export async function openLedger(url: string, options: LedgerOptions): Promise<L
   }
   const parsed = parseRedisUrl(url);
   const folder = join(options.journal, storeName(parsed));
+  // Their client takes long to load, and most ledgers have none.
+  const [{ RedisStore }, { RedisRecovery }] = await Promise.all([
+    import("../ledger/store/redis.ts"),
+    import("./redis-recovery.ts"),
+  ]);
   const inner = new RedisStore(url, { onWarning: options.onWarning });
   let recovery: Recovery | undefined;
   const calls = new RedisRecovery(parsed, {

@@ -2,7 +2,6 @@
 import { openEmbeddedStore } from "./embedded.ts";
 import { MemoryStore } from "./memory.ts";
 import { redisForms } from "./redis/redis-url.ts";
-import { RedisStore } from "./redis.ts";
 import { openResilient } from "./resilient.ts";
 import type { Store } from "./store.ts";
 import { StoreError } from "./store-error.ts";
@@ -67,6 +66,8 @@ async function openEmbedded(url: string, options: StoreOptions): Promise<Store> 
 
 async function openRedis(url: string, options: StoreOptions): Promise<Store> {
   const { nowMs: _ownClock, journalPath, ...others } = options;
+  // Its client takes long to load, and most stores have none.
+  const { RedisStore } = await import("./redis.ts");
   const store = new RedisStore(url, others);
   try {
     if (journalPath !== undefined) return await openResilient(store, { journalPath, ...others });

@@ -8,6 +8,7 @@ import type { Shard, Shards } from "./shards.ts";
 export type Groups = Map<Shard, DistinctClaims>;
 
 export function grouped(shards: Shards, claims: DistinctClaims, home: Shard): Groups {
+  if (shards.all.length === 1) return new Map([[home, claims]]);
   const found: Groups = new Map([[home, new Map()]]);
   for (const [id, claim] of claims) {
     const shard = shards.ofClaim(claim);

@@ -57,7 +57,9 @@ export class Reservations {
     const hold = { holdMs, isHome: true, record: expiryRecord, otherShards: [], option: 0 };
     const asked = { id, options: options.map((option) => option.claims), parts };
     const { verdict, option, answers } = await this.#calls.reserve(home, asked, hold);
-    const refusals = answers.map((answer) => refusalOf([answer], new Map()));
+    const refusals = answers.map(({ counters, violated }) => {
+      return { counters: [...counters.values()], violated: [...violated.values()] };
+    });
     if (verdict === "denied") return denied(refusals);
     if (verdict === "held") return { admitted: true, option, counters: countersOf(refusals[0]) };
     const taken = option < options.length ? option : 0;
