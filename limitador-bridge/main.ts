@@ -155,7 +155,7 @@ async function start(config: Config, alerts: AlertConfig, log: Logger): Promise<
     const url = await app.listen({ host: config.host, port: config.apiPort });
     // Only the scheme: the rest of a store's URL may hold a password.
     const storeScheme = config.store.split(":", 1)[0];
-    log.info({ url, store: storeScheme, policies: policies.initial.set.status().length }, "ready");
+    log.info({ url, store: storeScheme, policies: policies.initial.documents.length }, "ready");
   } catch (error) {
     await stop(running);
     throw new StartError(`API_PORT ${config.apiPort}: ${(error as Error).message}`);

@@ -111,7 +111,7 @@ function evaluate(run: ParseResult, activation: Record<string, unknown>): unknow
   }
 }
 
-/** Policies have few expressions that are theirs alone; those that went are forgotten in the end. */
+/** Most policies share theirs; those that went with a reload are forgotten in the end. */
 const MAX_REMEMBERED = 10_000;
 const remembered = new Map<string, CompileResult>();
 

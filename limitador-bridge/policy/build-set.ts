@@ -103,7 +103,8 @@ export class CompiledPolicySet implements PolicySet {
   readonly #identity: Identity;
   readonly #indexes: Map<string | null, MatchIndex>;
   readonly #routes: NonNullable<Targets["routes"]>;
-  readonly #statuses: ReturnType<typeof policyStatuses>;
+  readonly #files: SetParts["files"];
+  #statuses: ReturnType<typeof policyStatuses> | undefined;
   readonly #count: EvaluationCount = { predicates: 0 };
 
   constructor({ documents, files, targets = {} }: SetParts) {
@@ -111,7 +112,7 @@ export class CompiledPolicySet implements PolicySet {
     this.#identity = objectsOf<Identity>(documents, identityKind.kind)[0] ?? DEFAULT_IDENTITY;
     this.#indexes = buildIndexes(policies, targets);
     this.#routes = targets.routes ?? [];
-    this.#statuses = policyStatuses(files.values());
+    this.#files = files;
     this.version = versionOf(documents, targets);
     const budgets = objectsOf<LlmBudget>(documents, llmBudgetKind.kind);
     this.budgets = new BudgetIndex(budgets);
@@ -160,6 +161,7 @@ export class CompiledPolicySet implements PolicySet {
   }
 
   status() {
+    this.#statuses ??= policyStatuses(this.#files.values());
     return this.#statuses;
   }
 }

@@ -15,7 +15,10 @@ export interface LoadOptions {
   /** Which gateway and routes there are; not given: every target matches every request. */
   targets?: Targets;
   kinds?: readonly PolicyKind[];
-  /** What served before; its last good files go on where new ones are broken. */
+  /**
+   * What served before, loaded with the same options; its last good files go on where new ones
+   * are broken.
+   */
   previous?: LoadedPolicies;
 }
 
@@ -135,6 +138,12 @@ function trackFiles(
   return new Map(newest.map(({ file }) => [file, tracked.get(file) as TrackedFile]));
 }
 
+function isUnchanged(newest: PolicyFile[], former: ReadonlyMap<string, TrackedFile>): boolean {
+  return (
+    newest.length === former.size && newest.every((file) => former.get(file.file)?.newest === file)
+  );
+}
+
 function problemsOf(files: Iterable<TrackedFile>): PolicyProblem[] {
   return [...files].flatMap(({ problems }) => problems);
 }
@@ -170,6 +179,9 @@ export function loadPolicyTexts(
     const known = former.get(file)?.newest;
     return known?.text === text ? known : parsePolicyFile(file, text, kinds);
   });
+  if (previous !== undefined && isUnchanged(newest, former)) {
+    return { ...previous, problems: [...folderProblems, ...problemsOf(former.values())] };
+  }
   const files = trackFiles(newest, former);
   const documents = [...files.values()].flatMap(({ serving }) => serving?.documents ?? []);
   return {

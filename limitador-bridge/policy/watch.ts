@@ -39,9 +39,11 @@ async function fingerprint(dir: string): Promise<string> {
   }
 }
 
-/** What a caller can tell apart: what serves, and what is wrong. */
-function summary(loaded: LoadedPolicies): string {
-  return JSON.stringify([loaded.set.version, loaded.problems, loaded.set.status()]);
+/** Whether a caller can tell them apart: by what serves, or by what is wrong. */
+function differ(a: LoadedPolicies, b: LoadedPolicies): boolean {
+  if (JSON.stringify(a.problems) !== JSON.stringify(b.problems)) return true;
+  const summary = ({ set }: LoadedPolicies) => JSON.stringify([set.version, set.status()]);
+  return a.set !== b.set && summary(a) !== summary(b);
 }
 
 class FolderWatch implements PolicyWatch {
@@ -107,7 +109,7 @@ class FolderWatch implements PolicyWatch {
     });
     if (this.#closed) return;
     this.#seen = settled;
-    const changed = summary(loaded) !== summary(this.#current);
+    const changed = differ(loaded, this.#current);
     this.#current = loaded;
     if (changed) this.#options.onChange(loaded);
   }
