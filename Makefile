@@ -9,7 +9,8 @@ BIN := node_modules/.bin
 WASM := build/tollgate.wasm
 SERVICE := dist/.built
 PLUGIN_SOURCES := $(shell find plugin -name '*.ts') asconfig.json asconfig.transform.mjs
-SERVICE_SOURCES := $(shell find limitador-bridge -type f) tsconfig.json tsconfig.build.json
+SERVICE_SOURCES := $(shell find limitador-bridge -type f) tsconfig.json tsconfig.build.json \
+	rolldown.config.mjs
 
 help: ## List the targets and the variables of `make up`
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -49,7 +50,8 @@ $(WASM): node_modules/.installed $(PLUGIN_SOURCES)
 
 $(SERVICE): node_modules/.installed $(SERVICE_SOURCES)
 	@echo "compiling the service"
-	@rm -rf dist && $(BIN)/tsc -p tsconfig.build.json && touch $@
+	@rm -rf dist && $(BIN)/tsc -p tsconfig.build.json
+	@$(BIN)/rolldown --config rolldown.config.mjs >/dev/null && touch $@
 
 check: build ## Format, lint, types, generated files up to date
 	@$(BIN)/biome ci .

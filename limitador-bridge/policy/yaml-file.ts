@@ -1,9 +1,9 @@
 /** The YAML documents of a policy file. Pure. */
 import { LineCounter, parseAllDocuments } from "yaml";
-import { readPlainYaml } from "./plain-yaml.ts";
 import type { PolicyProblem } from "./policy-set.ts";
 import { type ParsedDocument, SourceDocument } from "./source-document.ts";
 import { quoteTernaries } from "./ternary-quotes.ts";
+import { readYamlValues } from "./yaml-values.ts";
 
 export interface YamlFile {
   /** Those that are not empty. */
@@ -14,8 +14,8 @@ export interface YamlFile {
 
 /** Reads the documents of one file. Never throws; what is wrong is in the result's problems. */
 export function readYamlFile(file: string, text: string): YamlFile {
-  const values = readPlainYaml(text);
-  if (values !== null) return { sources: plainSources(file, text, values), problems: [] };
+  const values = readYamlValues(text);
+  if (values !== null) return { sources: lazySources(file, text, values), problems: [] };
   const parsed = parseText(file, text);
   if (parsed.problems.length === 0) return parsed;
   const quoted = quoteTernaries(text);
@@ -23,13 +23,14 @@ export function readYamlFile(file: string, text: string): YamlFile {
 }
 
 /** Documents without positions; the first that is asked for one has the whole file parsed. */
-function plainSources(file: string, text: string, values: unknown[]): SourceDocument[] {
+function lazySources(file: string, text: string, values: unknown[]): SourceDocument[] {
   let documents: ParsedDocument[] | undefined;
   return values.map(
     (value, i) =>
       new SourceDocument(file, value, () => {
         documents ??= parseDocuments(text).filter(({ yaml }) => yaml.toJS() !== null);
-        return documents[i] as ParsedDocument;
+        // Should the libraries ever count documents otherwise, a wrong place is better than none.
+        return (documents[i] ?? documents[0]) as ParsedDocument;
       }),
   );
 }
