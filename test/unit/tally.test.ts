@@ -10,7 +10,7 @@ function tally() {
   return { ...made, handed };
 }
 
-test("what has the same labels is one entry, handed on once, in the order of their beginning", () => {
+test("one entry for the same labels, handed on once, in the order in which they began", () => {
   const { of, flush, handed } = tally();
   of(["b", null]).count += 1;
   of(["a", "x"]).count += 2;
