@@ -72,7 +72,7 @@ corpus: setup build ## Replay recorded exchanges from DIR= through Envoy and pri
 fuzz: setup build ## RUNS= bad inputs from SEED= into filter and service, then 50,000 requests in Envoy
 	@$(BIN)/vitest run --config test/fuzz.config.ts
 
-bench: setup-test build ## Compare with Envoy alone, and with the peers in PEERS= (test/bench/README.md)
+bench: setup-test build ## Compare with Envoy alone, and the peers installed, or in PEERS= (test/bench/README.md)
 	@$(BIN)/tsc -p test/bench/tsconfig.json
 	@$(BIN)/asc test/bench/assembly/noop.ts --target release --outFile build/bench/noop.wasm
 	@exec node build/bench/test/bench/main.js

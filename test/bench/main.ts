@@ -5,10 +5,10 @@ import { join, resolve } from "node:path";
 import type { Chain } from "./chain.ts";
 import { measurePolicies } from "./many-policies.ts";
 import { measureOpenStreams } from "./open-streams.ts";
-import { findPeers, startPeer } from "./peers.ts";
+import { findPeers, type Peer, startPeers } from "./peers.ts";
 import { plotSvg } from "./plot.ts";
 import { startLoadGenerator, startUpstream } from "./processes.ts";
-import { PROJECT_ROOT, RESULTS_FOLDER, TOLLGATE_WASM } from "./project.ts";
+import { PEERS_FOLDER, PROJECT_ROOT, RESULTS_FOLDER, TOLLGATE_WASM } from "./project.ts";
 import { measureRedis } from "./redis-script.ts";
 import { reportText } from "./report.ts";
 import * as found from "./results.ts";
@@ -32,7 +32,7 @@ function say(text: string): void {
   console.error(`bench: ${text}`);
 }
 
-async function bench(settings: Settings, peers: readonly string[]): Promise<found.Results> {
+async function bench(settings: Settings, peers: readonly Peer[]): Promise<found.Results> {
   const envoy = resolve(
     PROJECT_ROOT,
     execFileSync(join(PROJECT_ROOT, "envoy/install.sh"), { encoding: "utf8" }).trim(),
@@ -42,7 +42,7 @@ async function bench(settings: Settings, peers: readonly string[]): Promise<foun
   endings.push(upstream.stop);
   const generator = await startLoadGenerator();
   endings.push(generator.stop);
-  const chains = await startChains({ envoy, upstreamPort: upstream.port }, settings, peers);
+  const { chains, missing } = await startChains({ envoy, upstreamPort: upstream.port }, peers);
   const load = { generator, upstreamPid: upstream.pid, connections: settings.connections };
   const { measurements, problems } = await runRounds(load, chains, settings, say);
   const memory = found.readMemory(chains);
@@ -78,15 +78,15 @@ async function bench(settings: Settings, peers: readonly string[]): Promise<foun
       ...found.findProblems(comparisons, scenarios),
       ...found.findUnsteady(parts),
     ],
-    notes: found.findNotes(comparisons, machine),
+    notes: found.findNotes(comparisons, machine, missing),
   };
 }
 
+/** `missing`: names of the peers that are not installed. */
 async function startChains(
   surroundings: Surroundings,
-  settings: Settings,
-  peers: readonly string[],
-): Promise<Chain[]> {
+  peers: readonly Peer[],
+): Promise<{ chains: Chain[]; missing: string[] }> {
   const chains: Chain[] = [];
   const started = (chain: Chain) => {
     chains.push(chain);
@@ -94,8 +94,8 @@ async function startChains(
   };
   say("starting the chains");
   await startTollgateChains(surroundings, started);
-  for (const name of peers) started(await startPeer(settings.peers ?? "", name, surroundings));
-  return chains;
+  const missing = await startPeers(peers, surroundings, started);
+  return { chains, missing };
 }
 
 /** Rejects when a signal comes, or after `seconds`. */
@@ -124,8 +124,8 @@ async function write(results: found.Results): Promise<string> {
 
 async function main(): Promise<number> {
   const settings = readSettings(process.env);
-  const peers = settings.peers === null ? [] : findPeers(settings.peers);
-  const seconds = expectedSeconds(settings, peers);
+  const peers = findPeers(PEERS_FOLDER, settings.peers);
+  const seconds = expectedSeconds(settings, peers.length);
   say(`this takes about ${Math.ceil(seconds / 60)} min`);
   const interrupted = interruption(PATIENCE * seconds + PATIENCE_SECONDS);
   let results: found.Results;

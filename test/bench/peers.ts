@@ -1,4 +1,4 @@
-/** Systems to compare with, from a folder (README.md has the protocol). */
+/** Systems to compare with, each a program in a folder (README.md has the protocol). */
 import { type ChildProcess, spawn } from "node:child_process";
 import { accessSync, constants, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -12,21 +12,51 @@ import {
   signalAll,
 } from "../e2e/processes.ts";
 import type { Chain } from "./chain.ts";
-import type { Surroundings } from "./tollgate-chains.ts";
+import { CHAIN_NAMES, type Surroundings } from "./tollgate-chains.ts";
 
 const READY_DEADLINE_MS = 60_000;
 const STOP_DEADLINE_MS = 5_000;
+/** What a test runner takes for "skipped". */
+const NOT_INSTALLED_EXIT = 77;
+
+export interface Peer {
+  name: string;
+  /** Has its program `start`. */
+  folder: string;
+  /** It may say that what it starts is not installed; otherwise that is a failure. */
+  mayBeMissing: boolean;
+}
 
 export interface PeerAnnouncement {
   url: URL | null;
   headers: Record<string, string>;
 }
 
-/** Subfolders with a `start` that can be run. Throws where there is none. */
-export function findPeers(folder: string): string[] {
-  const names = readdirSync(folder).filter((name) => canRun(join(folder, name, "start")));
-  if (names.length > 0) return names.sort();
-  throw new Error(`PEERS: no folder in ${folder} has a program named start`);
+/** A peer ended and said that its program is not installed. */
+class NotInstalled extends Error {}
+
+/**
+ * The peers of the bench and those of the folder `added`, if there is one. Throws where that has
+ * none, or has one with the name of another chain.
+ */
+export function findPeers(own: string, added: string | null): Peer[] {
+  const found = peersIn(own, true);
+  if (added === null) return found;
+  const more = peersIn(added, false);
+  if (more.length === 0) {
+    throw new Error(`PEERS: no folder in ${added} has a program named start`);
+  }
+  const taken = new Set([...CHAIN_NAMES, ...found.map(({ name }) => name)]);
+  const clash = more.find(({ name }) => taken.has(name));
+  if (clash === undefined) return [...found, ...more];
+  throw new Error(`PEERS: ${clash.folder}: the bench has a chain named ${clash.name} itself`);
+}
+
+function peersIn(parent: string, mayBeMissing: boolean): Peer[] {
+  return readdirSync(parent)
+    .sort()
+    .map((name) => ({ name, folder: join(parent, name), mayBeMissing }))
+    .filter(({ folder }) => canRun(join(folder, "start")));
 }
 
 function canRun(path: string): boolean {
@@ -54,15 +84,34 @@ export function readLine(line: string, announced: PeerAnnouncement): void {
   }
 }
 
+/**
+ * Starts all of them; `started` is told of each at once, so that it can be stopped when a later one
+ * cannot be started. Returns the names of those that are not installed.
+ */
+export async function startPeers(
+  peers: readonly Peer[],
+  surroundings: Surroundings,
+  started: (chain: Chain) => void,
+): Promise<string[]> {
+  const missing: string[] = [];
+  for (const peer of peers) {
+    try {
+      started(await startPeer(peer, surroundings));
+    } catch (error) {
+      if (!(error instanceof NotInstalled && peer.mayBeMissing)) throw error;
+      missing.push(peer.name);
+    }
+  }
+  return missing;
+}
+
 /** Starts one peer and waits until it says where it listens. */
-export async function startPeer(
-  folder: string,
-  name: string,
+async function startPeer(
+  { name, folder }: Peer,
   { envoy, upstreamPort }: Surroundings,
 ): Promise<Chain> {
-  const cwd = join(folder, name);
-  const child = spawn(join(cwd, "start"), [], {
-    cwd,
+  const child = spawn(join(folder, "start"), [], {
+    cwd: folder,
     env: {
       ...process.env,
       UPSTREAM: `http://127.0.0.1:${upstreamPort}`,
@@ -93,13 +142,17 @@ export async function startPeer(
 function announcement(child: ChildProcess, name: string) {
   const announced: PeerAnnouncement = { url: null, headers: {} };
   return new Promise<{ url: URL; headers: Record<string, string> }>((resolve, reject) => {
-    const fail = (how: string) => {
+    const failWith = (error: Error) => {
       clearTimeout(timer);
-      reject(new Error(`peer ${name}: ${how}`));
+      reject(error);
     };
+    const fail = (how: string) => failWith(new Error(`peer ${name}: ${how}`));
     const timer = setTimeout(() => fail(`no url after ${READY_DEADLINE_MS} ms`), READY_DEADLINE_MS);
     child.once("error", (error) => fail(error.message));
-    child.once("exit", (code) => fail(`ended with ${code} before it was ready`));
+    child.once("exit", (code) => {
+      if (code === NOT_INSTALLED_EXIT) failWith(new NotInstalled(`peer ${name}: not installed`));
+      else fail(`ended with ${code} before it was ready`);
+    });
     const lines = createInterface({ input: child.stdout as NodeJS.ReadableStream });
     lines.on("line", (line) => {
       try {

@@ -130,9 +130,14 @@ export function countedOnce(problems: readonly string[]): string[] {
   );
 }
 
-/** What limits the figures. */
-export function findNotes(comparisons: readonly Comparison[], machine: Machine): string[] {
+/** What limits the figures; `missing`: peers that are not among them. */
+export function findNotes(
+  comparisons: readonly Comparison[],
+  machine: Machine,
+  missing: readonly string[],
+): string[] {
   const notes: string[] = [];
+  if (missing.length > 0) notes.push(`not installed: ${missing.join(", ")}`);
   if (machine.loadBefore >= MAX_LOAD_BEFORE) {
     const load = machine.loadBefore.toFixed(1);
     notes.push(`the machine was busy before the run (load ${load}): these figures are not valid`);

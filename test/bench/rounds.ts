@@ -34,10 +34,10 @@ export function scenariosOf({ ratePerSecond }: Settings): Scenario[] {
   ];
 }
 
-/** How long a run takes, with these peers. */
-export function expectedSeconds(settings: Settings, peers: readonly string[]): number {
+/** How long a run takes with so many peers. */
+export function expectedSeconds(settings: Settings, peers: number): number {
   const { seconds, rounds } = settings;
-  const chains = CHAINS + peers.length;
+  const chains = CHAINS + peers;
   const warmUps = WORKLOADS.length * (seconds * WARM_UP_SHARE + OVERHEAD_SECONDS);
   const measured = rounds * scenariosOf(settings).length * (seconds + OVERHEAD_SECONDS);
   return START_SECONDS + chains * (warmUps + measured) + rounds * PARTS_SHARE * seconds;

@@ -9,7 +9,7 @@ export interface Settings {
   connections: number;
   /** Open loop: requests started in a second. */
   ratePerSecond: number;
-  /** A folder with peers (README.md); null: none. */
+  /** A folder with more peers (README.md); null: none. */
   peers: string | null;
 }
 

@@ -66,6 +66,8 @@ const RECIPES: readonly Recipe[] = [
   },
 ];
 
+export const CHAIN_NAMES: readonly string[] = RECIPES.map(({ name }) => name);
+
 /**
  * Starts all of them. `started` is told of each at once, so that it can be stopped when a later
  * one cannot be started.
