@@ -4,6 +4,7 @@ import Type, { type Static } from "typebox";
 import { Compile } from "typebox/compile";
 import { LeaseReturn, SettleAnswer, SettleRequest } from "../contract/filter.ts";
 import { type SettlementParts, settle } from "../settlement/settle.ts";
+import { createTurns } from "../turns.ts";
 import { validatorCompiler } from "./validation.ts";
 
 /** Records are validated one by one, later: a bad one must not lose those beside it. */
@@ -19,6 +20,8 @@ export function registerSettle(app: FastifyInstance, parts: SettlementParts): vo
     body: SettleRequest,
     response: { 200: SettleAnswer },
   };
+  // A batch takes milliseconds: of several that come at once, asks must not wait for all.
+  const turn = createTurns();
   app.post<{ Body: Static<typeof Batch> }>(
     "/v1/settle",
     {
@@ -29,6 +32,7 @@ export function registerSettle(app: FastifyInstance, parts: SettlementParts): vo
     async (request) => {
       const end = parts.metrics.settleSeconds.startTimer();
       const { records, leases = [] } = request.body;
+      await turn();
       const returned = leases.filter((one) => leaseReturn.Check(one));
       if (returned.length < leases.length) {
         const ignored = leases.length - returned.length;

@@ -60,6 +60,12 @@ const TARGETS: readonly Target[] = [
     found: ({ service }) => service.asksPerCoreSecond,
   },
   {
+    what: "service: longest event-loop delay, ms, 10 of them the sampling's",
+    bound: "at most",
+    value: 30,
+    found: ({ service }) => service.eventLoopDelayMs,
+  },
+  {
     what: "service: ms until ready with 1,000 policies",
     bound: "at most",
     value: 1_000,
