@@ -31,18 +31,13 @@ export interface LimitState {
  */
 export function limitStates(matched: MatchedLimit[], views: readonly CounterView[]): LimitState[] {
   const byKey = new Map<string, MatchedLimit>();
-  for (const limit of matched) byKey.set(wellFormed(limit.key), limit);
+  for (const limit of matched) byKey.set(limit.key.toWellFormed(), limit);
   const states: LimitState[] = [];
   for (const view of views) {
-    const limit = byKey.get(wellFormed(view.key));
+    const limit = byKey.get(view.key.toWellFormed());
     if (limit !== undefined) states.push({ matched: limit, view });
   }
   return states;
-}
-
-/** As every UTF-8 store writes a key: U+FFFD for lone surrogates. */
-export function wellFormed(key: string): string {
-  return key.toWellFormed();
 }
 
 /** The state with the smallest share of its limit left; undefined where there is none. */

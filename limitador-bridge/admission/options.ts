@@ -6,7 +6,6 @@ import type { Amounts, LimitClaim, Refusal } from "../ledger/store/store.ts";
 import type { MatchedLimit } from "../policy/policy-set.ts";
 import { judgeUnknownModel } from "../pricing/unknown-model.ts";
 import type { CaseOption } from "./case.ts";
-import { wellFormed } from "./limit-text.ts";
 import type { Prices, Ratios } from "./ports.ts";
 import { claimsOf, type Estimate, estimate, inputAmounts } from "./reservation.ts";
 
@@ -95,12 +94,12 @@ export function refusalOf(options: readonly CaseOption[], refusals: readonly Ref
   const counters: Refusal["counters"] = [];
   const violated = new Map<string, Refusal["violated"][number]>();
   for (const [i, refusal] of refusals.entries()) {
-    const views = new Map(refusal.counters.map((view) => [wellFormed(view.key), view]));
+    const views = new Map(refusal.counters.map((view) => [view.key.toWellFormed(), view]));
     counters.push(...refusal.counters);
     for (const claim of options[i]?.claims ?? []) {
-      const view = views.get(wellFormed(claim.key));
+      const view = views.get(claim.key.toWellFormed());
       if (view !== undefined && claim.enforced && !fitsLimit(claim, view)) {
-        violated.set(wellFormed(view.key), view);
+        violated.set(view.key.toWellFormed(), view);
       }
     }
   }

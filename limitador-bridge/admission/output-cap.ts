@@ -2,7 +2,6 @@
 import type { CounterView, LimitClaim } from "../ledger/store/store.ts";
 import type { Case, CaseOption } from "./case.ts";
 import { largestWithin } from "./largest-within.ts";
-import { wellFormed } from "./limit-text.ts";
 import { canCut, canLimitOutput, estimateWith, type OutputParts } from "./output-terms.ts";
 import { worstAmounts } from "./reservation.ts";
 
@@ -23,12 +22,12 @@ export function cappedOption(
   if (shrinks.size === 0) return null;
   const worstWith = (perChoice: number) =>
     worstAmounts(estimateWith(parts, found, last, perChoice));
-  const views = new Map(counters.map((view) => [wellFormed(view.key), view]));
+  const views = new Map(counters.map((view) => [view.key.toWellFormed(), view]));
   const fits = (perChoice: number) => {
     const worst = worstWith(perChoice);
     return last.claims.every((claim) => {
       const needed = shrinks.has(claim) ? worst[claim.unit] : claim.reserve;
-      return !claim.enforced || needed <= roomOf(claim, views.get(wellFormed(claim.key)));
+      return !claim.enforced || needed <= roomOf(claim, views.get(claim.key.toWellFormed()));
     });
   };
   const most = Math.floor(last.expected.maxOutputTokens / Math.max(1, found.request.llm.choices));

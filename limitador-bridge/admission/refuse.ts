@@ -7,13 +7,7 @@ import type { CounterView } from "../ledger/store/store.ts";
 import type { EvaluationError, MatchedLimit } from "../policy/policy-set.ts";
 import { type AdmissionParts, type Case, denialRecord, type RecordedCase } from "./case.ts";
 import { denial, type Reason } from "./denial.ts";
-import {
-  deniedMessage,
-  type LimitState,
-  rateLimitHeaders,
-  secondsUntil,
-  wellFormed,
-} from "./limit-text.ts";
+import { deniedMessage, type LimitState, rateLimitHeaders, secondsUntil } from "./limit-text.ts";
 
 /** What a budget refuses with. */
 export interface BudgetRefusal {
@@ -32,9 +26,9 @@ export function refuseLimit(
   // To come back before the last of them resets would be in vain.
   const [last] = violated.toSorted((a, b) => b.view.resetsAtMs - a.view.resetsAtMs);
   if (last === undefined) throw new Error("the store refused a request and named no limit");
-  const key = wellFormed(last.view.key);
+  const key = last.view.key.toWellFormed();
   const claims = found.options.at(-1)?.claims ?? [];
-  const reserve = claims.find((claim) => wellFormed(claim.key) === key)?.reserve ?? 0;
+  const reserve = claims.find((claim) => claim.key.toWellFormed() === key)?.reserve ?? 0;
   return refuse(parts, found, "limit_exceeded", deniedMessage(last, reserve), {
     ...retryAfter(last.view.resetsAtMs, found.nowMs),
     ...rateLimitHeaders([last], found.nowMs),

@@ -1,5 +1,6 @@
 /** Expressions: compiled once at load, evaluated on every request. */
 import { type ASTNode, EvaluationError, type ParseResult } from "@marcbachmann/cel-js";
+import { remembered } from "../bounded-memo.ts";
 import { BODY_VALUES, createEnvironment, ROOT_CLASSES } from "./environment.ts";
 import { type CelProblem, findReads, type Reads } from "./references.ts";
 import { rewriteExpression } from "./rewrite.ts";
@@ -113,7 +114,7 @@ function evaluate(run: ParseResult, activation: Record<string, unknown>): unknow
 
 /** Most policies share theirs; those that went with a reload are forgotten in the end. */
 const MAX_REMEMBERED = 10_000;
-const remembered = new Map<string, CompileResult>();
+const compiled = new Map<string, CompileResult>();
 
 /**
  * Parses, checks attributes and types, and dry-runs an expression once. Never throws: what is
@@ -121,12 +122,7 @@ const remembered = new Map<string, CompileResult>();
  */
 export function compileExpression(source: string, expected: ExpectedResult): CompileResult {
   const key = `${expected}: ${source}`;
-  const known = remembered.get(key);
-  if (known !== undefined) return known;
-  const result = compile(source, expected);
-  if (remembered.size >= MAX_REMEMBERED) remembered.clear();
-  remembered.set(key, result);
-  return result;
+  return remembered(compiled, MAX_REMEMBERED, key, () => compile(source, expected));
 }
 
 function compile(source: string, expected: ExpectedResult): CompileResult {

@@ -3,6 +3,7 @@
  * Evaluation depends on nothing but attributes and `llm`, and a policy set never changes, so that
  * what was found once holds for as long as the set is in force.
  */
+import { remembered } from "../bounded-memo.ts";
 import { toRequestContext } from "../cel/attributes.ts";
 import type { LlmRequest } from "../contract/filter.ts";
 import type { MatchResult, Payer, PolicySet, RequestContext } from "./policy-set.ts";
@@ -37,12 +38,9 @@ export function matchRequest(
     memo = new Map();
     memos.set(policies, memo);
   }
-  const known = memo.get(likeness);
-  if (known !== undefined) return known;
-  const found = { ...evaluate(policies, attributes, llm), likeness };
-  if (memo.size >= MAX_REMEMBERED) memo.clear();
-  memo.set(likeness, found);
-  return found;
+  return remembered(memo, MAX_REMEMBERED, likeness, () => {
+    return { ...evaluate(policies, attributes, llm), likeness };
+  });
 }
 
 function likenessOf(

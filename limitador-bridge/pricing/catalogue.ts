@@ -6,6 +6,7 @@ import {
   type Provider,
   waitForUpdate,
 } from "@pydantic/genai-prices";
+import { remembered } from "../bounded-memo.ts";
 import { type CatalogueHit, findInCatalogue } from "./catalogue-match.ts";
 import { nearestNanoUsd, parseDecimal } from "./decimal.ts";
 import type { PriceEntry, RateKey, Rates, UnitPrice } from "./entry.ts";
@@ -66,16 +67,11 @@ export async function loadCatalogue(): Promise<Catalogue> {
 /** A catalogue of the given data. */
 export function createCatalogue(providers: readonly Provider[]): Catalogue {
   const compiled = new WeakMap<ModelPrice, PriceEntry>();
-  const remembered = new Map<string, CatalogueHit | null>();
+  const hits = new Map<string, CatalogueHit | null>();
   const lookUp = (model: string, provider: string | null) => {
     // No two pairs have one key, whatever characters a client puts into a name.
     const key = provider === null ? `-${model}` : `${provider.length} ${provider}${model}`;
-    const known = remembered.get(key);
-    if (known !== undefined) return known;
-    const hit = findInCatalogue(providers, model, provider);
-    if (remembered.size >= MAX_REMEMBERED) remembered.clear();
-    remembered.set(key, hit);
-    return hit;
+    return remembered(hits, MAX_REMEMBERED, key, () => findInCatalogue(providers, model, provider));
   };
   const entryOf = (provider: Provider, model: Provider["models"][number], timeMs: number) => {
     const price = priceAt(model.prices, timeMs);

@@ -1,4 +1,5 @@
 /** Finds the entry of price tables that counts for a model. */
+import { remembered } from "../bounded-memo.ts";
 import type { PriceEntry } from "./entry.ts";
 import { isGlob, matchesGlob, specificity } from "./glob.ts";
 import type { PriceTable } from "./price-table.ts";
@@ -53,16 +54,10 @@ export class EntryIndex {
   }
 
   #matches(model: string): readonly Layered[] {
-    const known = this.#matching.get(model);
-    if (known !== undefined) return known;
-    const found = [
+    return remembered(this.#matching, MAX_MODELS, model, () => [
       ...(this.#named.get(model.toLowerCase()) ?? []),
       ...this.#globs.filter(({ entry }) => matchesGlob(entry.match, model)),
-    ];
-    // Clients choose the names of models, so that there may be any number.
-    if (this.#matching.size >= MAX_MODELS) this.#matching.clear();
-    this.#matching.set(model, found);
-    return found;
+    ]);
   }
 }
 

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { boundedMemo } from "../../limitador-bridge/bounded-memo.ts";
+import { boundedMemo, remembered } from "../../limitador-bridge/bounded-memo.ts";
 
 function counted() {
   const calls: string[] = [];
@@ -31,4 +31,24 @@ test("after 1,000 texts it begins anew", () => {
   memo("one more");
   memo("t0");
   expect(calls.slice(1_000)).toEqual(["one more", "t0"]);
+});
+
+test("what is found for a key is found once; too many are all forgotten", () => {
+  const known = new Map<string, string | null>();
+  const found: string[] = [];
+  const find = (key: string) =>
+    remembered(known, 2, key, () => {
+      found.push(key);
+      return key === "none" ? null : `of ${key}`;
+    });
+  expect(["a", "none", "a", "none", "b", "a"].map(find)).toEqual([
+    "of a",
+    null,
+    "of a",
+    null,
+    "of b",
+    "of a",
+  ]);
+  expect(found).toEqual(["a", "none", "b", "a"]);
+  expect([...known.keys()]).toEqual(["b", "a"]);
 });
