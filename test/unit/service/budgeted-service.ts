@@ -6,6 +6,7 @@ import type { BudgetAlert } from "../../../limitador-bridge/budget/thresholds.ts
 import type { AdmitRequest, SettlementRecord } from "../../../limitador-bridge/contract/filter.ts";
 import type { Store } from "../../../limitador-bridge/ledger/store/store.ts";
 import { loadPolicyTexts, problemText } from "../../../limitador-bridge/policy/load.ts";
+import { TEAM_IDENTITY } from "../../e2e/policies.ts";
 import {
   admitRequest,
   ask,
@@ -36,17 +37,6 @@ export const documentPrices: Prices = {
   priceOf: (model) => (RATES[model] === undefined ? null : { provider: null }),
   describe: () => ({}),
 };
-
-const IDENTITY = `apiVersion: tollgate.dev/v1alpha1
-kind: Identity
-metadata: {name: default}
-spec:
-  team: request.headers["x-team"]
-  app: request.headers["x-app"]
-  user: request.headers["x-user"]
-  task: request.headers["x-task-id"]
-  trustedHeaders: [x-team, x-app, x-user, x-task-id]
-`;
 
 export interface BudgetedService extends Service {
   alerts: BudgetAlert[];
@@ -87,7 +77,7 @@ function setOf(specs: string[]) {
   const headOf = (i: number) =>
     `apiVersion: ai.systemhardening.com/v1\nkind: LLMBudget\nmetadata: {name: b${i}}\nspec:\n`;
   const texts = specs.map((spec, i) => (spec.startsWith("apiVersion") ? spec : headOf(i) + spec));
-  const all = [IDENTITY, ...texts].join("---\n");
+  const all = [TEAM_IDENTITY, ...texts].join("---\n");
   const loaded = loadPolicyTexts(new Map([["policies.yaml", all]]));
   if (loaded.problems.length > 0) throw new Error(loaded.problems.map(problemText).join("\n"));
   return loaded.set;
