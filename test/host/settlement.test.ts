@@ -240,6 +240,33 @@ describe("settlements are sent", () => {
     ]);
   });
 
+  test("one batch after the other when the host ends the filter, to the last one", () => {
+    const host = startTollgate({ configuration: { settle_batch_records: 3 } });
+    for (let i = 0; i < 4; i++) exchange(host);
+    expect(host.stop()).toBe(false);
+    for (const count of [3, 1]) {
+      expect(host.isDone).toBe(false);
+      const call = host.pendingCall("/v1/settle");
+      expect(settleRecords(call)).toHaveLength(count);
+      call.respond(200, {}, { accepted: count, duplicate: 0 });
+    }
+    expect(host.isDone).toBe(true);
+  });
+
+  test("with the first of several response headers that have one name", () => {
+    const host = startTollgate();
+    const stream = request(host, CHAT);
+    admit(host);
+    const type = ["application/json", "text/event-stream"];
+    stream.responseHeaders({ ":status": 200, "content-type": type });
+    stream.responseBody(JSON.stringify(CHAT_ANSWER), true);
+    expect(settleOne(host)).toMatchObject({
+      responseHeaders: { "content-type": "application/json" },
+      framing: "json",
+      usage: [CHAT_ANSWER.usage],
+    });
+  });
+
   test("by the root context, so that they outlive their streams", () => {
     const host = startTollgate({ configuration: { settle_batch_records: 1 } });
     exchange(host);

@@ -79,6 +79,9 @@ describe("a limit that is far away", () => {
     expect(metrics).toContain("tollgate_leases_total 1");
     expect(metrics).toContain('tollgate_lease_parts_total{result="granted"} 16');
     expect(metrics).toContain('tollgate_lease_parts_total{result="settled"} 3');
+    await settle(service, { records: [settlementRecord("plain", [1, 1])], leases: [] });
+    const later = (await service.app.inject("/metrics")).body;
+    expect(later).toContain('tollgate_lease_parts_total{result="settled"} 3');
     expect(metrics).toContain('model="gpt-4o-mini",verdict="allow",reason="lease"} 3');
   });
 
