@@ -57,6 +57,12 @@ const NEXT: Record<string, (host: Host) => Stream> = {
     stream.resetUpstream();
     return stream;
   },
+  "given up by its client before the answer": (host) => {
+    const stream = request(host, CHAT);
+    admit(host);
+    stream.disconnect();
+    return stream;
+  },
   "let go since the service is away": (host) => {
     const stream = request(host, CHAT);
     host.pendingCall("/v1/admit").fail();

@@ -73,15 +73,16 @@ describe("a limit that is far away", () => {
     });
     await settle(service, { records: [], leases });
     expect(await counted(service)).toEqual([{ used: 60, held: WORST_CASE }]);
-    await settle(service, { records: [settlementRecord("worker-11", [1, 1], change)] });
-    expect(await counted(service)).toEqual([{ used: 62, held: 0 }]);
+    const mixed = [
+      settlementRecord("worker-11", [1, 1], change),
+      settlementRecord("worker-12", [1, 2]),
+    ];
+    await settle(service, { records: mixed });
+    expect(await counted(service)).toEqual([{ used: 65, held: 0 }]);
     const metrics = await service.parts.metrics.text();
     expect(metrics).toContain("tollgate_leases_total 1");
     expect(metrics).toContain('tollgate_lease_parts_total{result="granted"} 16');
     expect(metrics).toContain('tollgate_lease_parts_total{result="settled"} 3');
-    await settle(service, { records: [settlementRecord("plain", [1, 1])], leases: [] });
-    const later = (await service.app.inject("/metrics")).body;
-    expect(later).toContain('tollgate_lease_parts_total{result="settled"} 3');
     expect(metrics).toContain('model="gpt-4o-mini",verdict="allow",reason="lease"} 3');
   });
 
