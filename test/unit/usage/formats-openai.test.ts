@@ -39,6 +39,11 @@ test.each<[string, object, object]>([
     { inputText: 9, outputText: 4 },
   ],
   [
+    "a key with a dot in it is no path",
+    { prompt_tokens: 9, completion_tokens: 4, "prompt_tokens_details.cached_tokens": 8 },
+    { inputText: 9, outputText: 4 },
+  ],
+  [
     "cached audio: both are parts of the same prompt, and it is counted once",
     {
       prompt_tokens: 100,
