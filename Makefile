@@ -50,8 +50,7 @@ $(WASM): node_modules/.installed $(PLUGIN_SOURCES)
 
 $(SERVICE): node_modules/.installed $(SERVICE_SOURCES)
 	@echo "compiling the service"
-	@rm -rf dist && $(BIN)/tsc -p tsconfig.build.json
-	@$(BIN)/rolldown --config rolldown.config.mjs >/dev/null && touch $@
+	@rm -rf dist && npm run --silent build:service && touch $@
 
 check: build ## Format, lint, types, generated files up to date
 	@$(BIN)/biome ci .

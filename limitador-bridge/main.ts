@@ -215,4 +215,5 @@ async function main(): Promise<void> {
   }
 }
 
-await main();
+/** Fulfilled when the service is ready. */
+export const started = main();
