@@ -1,6 +1,7 @@
 /**
  * Vets a literal pattern of `matches()` at load. CEL means RE2, which is linear; JavaScript's
- * engine backtracks, so a pattern that could take more than quadratic time is refused.
+ * engine backtracks, so a pattern that could take more than quadratic time is refused. So is what
+ * RE2 has (https://github.com/google/re2/wiki/Syntax) and JavaScript reads as something else.
  */
 
 interface Group {
@@ -10,6 +11,20 @@ interface Group {
 
 /** Exponent of the worst time over the subject's length that is let through. */
 const MAX_DEGREE = 2;
+/** Ways in which `x?` and `x{n,m}` together can match; each degree takes four bits of them. */
+const MAX_WAYS = 4096;
+const DEGREE_BITS = 4;
+
+/** What JavaScript takes for a letter or a class, and what to write instead. */
+const ONLY_RE2: readonly (readonly [RegExp, string])[] = [
+  [/^\\A/, "write ^"],
+  [/^\\[zZ]/, "write $"],
+  [/^\[\^?\[:\^?\w+:\]/, "write a class such as [A-Za-z]"],
+  [/^\\[pP]/, "write a class such as [A-Za-z]"],
+  [/^\\x\{/, "write the character itself"],
+  [/^\\[QE]/, "put a backslash before each sign"],
+  [/^\\[aC]/, "write the character itself"],
+];
 
 interface Scan {
   pattern: string;
@@ -24,6 +39,8 @@ interface Scan {
   degree: number;
   /** One that ends where it ends: `x*` right before a literal that x cannot be. */
   delimited: boolean;
+  /** The product of the ways in which each bounded repetition can match. */
+  ways: number;
 }
 
 /** A pattern and its flags: RE2's `(?i)` at the beginning is a flag in JavaScript. */
@@ -57,15 +74,26 @@ function countOpenRepetition(scan: Scan): void {
   else scan.delimited = true;
 }
 
-/** Reads a quantifier at scan.at. Returns its length and whether it repeats, or null. */
-function quantifierAt(scan: Scan): { length: number; repeats: boolean; open: boolean } | null {
+interface Quantifier {
+  length: number;
+  repeats: boolean;
+  open: boolean;
+  /** In how many lengths it can match; of one that is open, 1. */
+  ways: number;
+}
+
+/** Reads a quantifier at scan.at, or null. */
+function quantifierAt(scan: Scan): Quantifier | null {
   const found = /^(?:[*+?]|\{(\d+)(,?)(\d*)\})\??/.exec(scan.pattern.slice(scan.at));
   if (found === null) return null;
+  const { length } = found[0];
   const sign = found[0][0];
-  if (sign === "?") return { length: found[0].length, repeats: false, open: false };
-  if (sign === "*" || sign === "+") return { length: found[0].length, repeats: true, open: true };
-  const max = found[2] === "" ? Number(found[1]) : found[3] === "" ? Infinity : Number(found[3]);
-  return { length: found[0].length, repeats: max > 1, open: max > 16 };
+  if (sign === "?") return { length, repeats: false, open: false, ways: 2 };
+  if (sign === "*" || sign === "+") return { length, repeats: true, open: true, ways: 1 };
+  const min = Number(found[1]);
+  const max = found[2] === "" ? min : found[3] === "" ? Infinity : Number(found[3]);
+  const open = max > 16 && max !== min;
+  return { length, repeats: max > 1, open, ways: open ? 1 : max - min + 1 };
 }
 
 function applyQuantifier(scan: Scan): string | null {
@@ -75,6 +103,7 @@ function applyQuantifier(scan: Scan): string | null {
     return "repeats a group that can itself match in several ways, which can take for ever";
   }
   scan.at += quantifier.length;
+  scan.ways *= quantifier.ways;
   if (quantifier.open) countOpenRepetition(scan);
   const group = scan.groups.at(-1);
   if (group !== undefined) group.ambiguous = true;
@@ -124,8 +153,22 @@ function step(scan: Scan): string | null {
   return applyQuantifier(scan);
 }
 
+/** What stands in the pattern that only RE2 reads as it is meant. */
+function onlyRe2Problem(body: string): string | null {
+  for (let at = 0; at < body.length; at += body[at] === "\\" ? 2 : 1) {
+    const rest = body.slice(at, at + 20);
+    for (const [sign, instead] of ONLY_RE2) {
+      const found = sign.exec(rest);
+      if (found !== null) return `has ${found[0]}, which is not supported: ${instead}`;
+    }
+  }
+  return null;
+}
+
 /** Says what is wrong with `pattern` for `matches()`, or null where it is fine. */
 export function patternProblem(pattern: string): string | null {
+  const foreign = onlyRe2Problem(splitFlags(pattern).body);
+  if (foreign !== null) return foreign;
   try {
     compilePattern(pattern);
   } catch (error) {
@@ -133,16 +176,20 @@ export function patternProblem(pattern: string): string | null {
   }
   const { body, flags } = splitFlags(pattern);
   const start = { at: 0, groups: [], closed: null, item: null, degree: 0, delimited: false };
-  const scan: Scan = { pattern: body, flags, ...start };
+  const scan: Scan = { pattern: body, flags, ...start, ways: 1 };
   while (scan.at < body.length) {
     const problem = step(scan);
     if (problem !== null) return problem;
   }
   // A search that may begin anywhere is one more loop around the whole.
   const anywhere = body.startsWith("^") ? 0 : 1;
-  if (anywhere + scan.degree + (scan.delimited ? 1 : 0) <= MAX_DEGREE) return null;
-  return (
-    "has too many open repetitions, which can take very long; " +
-    "begin with ^ and repeat [^x]* up to the x that follows"
-  );
+  const degree = anywhere + scan.degree + (scan.delimited ? 1 : 0);
+  if (degree > MAX_DEGREE) {
+    return (
+      "has too many open repetitions, which can take very long; " +
+      "begin with ^ and repeat [^x]* up to the x that follows"
+    );
+  }
+  if (scan.ways <= MAX_WAYS >> (DEGREE_BITS * degree)) return null;
+  return "has too many optional or bounded repetitions together, which can take very long";
 }

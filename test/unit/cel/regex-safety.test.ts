@@ -13,6 +13,9 @@ describe("let through", () => {
     "^.*foo.*bar",
     "[(+*]",
     "^(?:abc)?d",
+    "^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{32}$",
+    "^https?://(www\\.)?[a-z]{1,16}(\\.[a-z]{2,6})?$",
+    "\\\\A",
   ])("%s", (pattern) => {
     expect(patternProblem(pattern)).toBeNull();
   });
@@ -34,6 +37,7 @@ describe("refused", () => {
   const open =
     "has too many open repetitions, which can take very long; " +
     "begin with ^ and repeat [^x]* up to the x that follows";
+  const bounded = "has too many optional or bounded repetitions together, which can take very long";
   test.each([
     ["(a+)+$", repeated],
     ["(a*)*", repeated],
@@ -46,6 +50,16 @@ describe("refused", () => {
     ["a.*b[^/]+/c", open],
     ["\\s*\\w*\\s*x", open],
     ["(?i)[a-z]+[A-Z]+[a-z]+1", open],
+    ["^a{0,16}a{0,16}a{0,16}a{0,16}b$", bounded],
+    [`^${"[ab]?".repeat(13)}c$`, bounded],
+    [".*(a?)(b?)(c?)(d?)(e?)x", bounded],
+    ["\\A/v1/", "has \\A, which is not supported: write ^"],
+    ["/v1/.*\\z", "has \\z, which is not supported: write $"],
+    ["^[[:alpha:]]+$", "has [[:alpha:], which is not supported: write a class such as [A-Za-z]"],
+    ["^\\pL+$", "has \\p, which is not supported: write a class such as [A-Za-z]"],
+    ["^[^\\PL]+$", "has \\P, which is not supported: write a class such as [A-Za-z]"],
+    ["(?i)\\x{41}", "has \\x{, which is not supported: write the character itself"],
+    ["\\Qa.b\\E", "has \\Q, which is not supported: put a backslash before each sign"],
     ["^a(?=b)", "has a lookaround, which RE2 does not have"],
     ["(?<!a)b", "has a lookaround, which RE2 does not have"],
     ["(a)\\1", "has a back-reference, which RE2 does not have"],
