@@ -1,6 +1,6 @@
 /** The rates of a limit: amounts by unit, and windows. */
 import type { Unit } from "../../ledger/store/store.ts";
-import type { Window } from "../../ledger/window.ts";
+import { maxWindowMs, type Window } from "../../ledger/window.ts";
 import type { PolicyProblem } from "../policy-set.ts";
 import { foundText } from "../schema-check.ts";
 import type { FieldPath, SourceDocument } from "../source-document.ts";
@@ -8,6 +8,8 @@ import { MAX_USD, usdToNanoUsd } from "../usd-amount.ts";
 import { durationMs, isTimeZone, windowKey } from "../window-text.ts";
 import type { CompiledRate } from "./token-rate-limit.ts";
 import type { RateText, WindowText } from "./token-rate-limit-schema.ts";
+
+const DAY_MS = 24 * 60 * 60 * 1000;
 
 type Problem = (path: FieldPath, message: string) => null;
 
@@ -30,6 +32,10 @@ function compileAmount(
 
 function compileLength(text: string, path: FieldPath, problem: Problem): number | null {
   const lengthMs = durationMs(text);
+  if (lengthMs > maxWindowMs) {
+    const days = maxWindowMs / DAY_MS;
+    return problem(path, `expected a duration of at most ${days} days, found ${foundText(text)}`);
+  }
   if (lengthMs > 0) return lengthMs;
   return problem(path, `expected a duration above zero, found ${foundText(text)}`);
 }

@@ -212,6 +212,16 @@ describe("rates", () => {
         'found "0h"',
     ],
     [
+      "{limit: 5, window: 26305h}",
+      "policies.yaml:10:28: spec.limits.a.rates[0].window: expected a duration of at most " +
+        '1096 days, found "26305h"',
+    ],
+    [
+      "{limit: 5, window: {sliding: 1097d}}",
+      "policies.yaml:10:38: spec.limits.a.rates[0].window.sliding: expected a duration of at " +
+        'most 1096 days, found "1097d"',
+    ],
+    [
       "{limit: 5, window: {calendar: year}}",
       'policies.yaml:10:39: spec.limits.a.rates[0].window.calendar: expected "hour" or ' +
         '"day" or "week" or "month", found "year"',
