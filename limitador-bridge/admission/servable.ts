@@ -16,7 +16,8 @@ export interface AskedModel {
 
 /**
  * Tells which models the request may run on: those of the provider that serves the one asked for,
- * and none but that one where the path names it, for the filter rewrites bodies only.
+ * those whose provider is not known, and none but the one asked for where the path names it, for
+ * the filter rewrites bodies only.
  */
 export function servable(
   { api, model, path }: AskedModel,
@@ -28,7 +29,8 @@ export function servable(
   const providerOf = (name: string) =>
     makerOf(name) ?? prices.priceOf(name, nowMs)?.provider ?? null;
   const asked = providerOf(model) ?? INVENTOR.exec(api ?? "")?.[1] ?? null;
-  return (other) => other === model || providerOf(other) === asked;
+  // Who names a model that nobody knows in a budget knows where it is served.
+  return (other) => other === model || (providerOf(other) ?? asked) === asked;
 }
 
 /** Whether the first API that the path belongs to takes the model from there. */
