@@ -120,9 +120,13 @@ export function holdMsOf(limits: MatchedLimit[], presetMs: number): number {
   return Math.min(longestMs, maxHoldMs);
 }
 
+/** Kuadrant's amount is one of tokens: it says nothing of requests, nor how much money it is. */
 function reserveOf(limit: MatchedLimit, worst: Amounts): number {
-  if (limit.reserveAmount !== undefined) return limit.reserveAmount;
   if (limit.unit === "requests") return 1;
+  if (limit.reserveAmount !== undefined) {
+    if (limit.unit === "usd") return limit.reserveAmount > 0 ? worst.usd : 0;
+    return limit.reserveAmount;
+  }
   return limit.reservation === "worst-case" ? worst[limit.unit] : 0;
 }
 

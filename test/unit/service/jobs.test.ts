@@ -165,6 +165,20 @@ describe("a policy's own reservation", () => {
     expect(await store.expire()).toEqual(["a"]);
   });
 
+  test("is of tokens: a request is one request, and money is held as the worst case", async () => {
+    const { app, store } = createService({
+      limits: [
+        { key: "r", unit: "requests", reserveAmount: 50, amount: 20 },
+        { key: "m", unit: "usd", reserveAmount: 50, amount: 1e12 },
+        { key: "n", unit: "usd", reserveAmount: 0, reserveTtlMs: 30_000, amount: 1e12 },
+        { key: "t", unit: "requests", reserveAmount: 0, reserveTtlMs: 30_000, amount: 20 },
+      ],
+    });
+    expect((await ask(app, admitRequest("a"))).body.verdict).toBe("allow");
+    const held = (await store.counters("", 10)).map((view) => [view.key, view.held]);
+    expect(Object.fromEntries(held)).toEqual({ r: 1, m: 111, n: 0, t: 1 });
+  });
+
   test("beside a limit with no time of its own the longer time holds", async () => {
     const { app, clock, store } = createService({ limits: [{ reserveTtlMs: 30_000 }, {}] });
     await ask(app, admitRequest("a"));
