@@ -6,11 +6,11 @@
 import type { AdmitAnswer } from "../contract/filter.ts";
 import type { LimitClaim } from "../ledger/store/store.ts";
 import type { MatchedLimit } from "../policy/policy-set.ts";
+import { isOfPath } from "../usage/api-path.ts";
 import type { Case, CaseOption, RecordedCase } from "./case.ts";
 import { largestWithin } from "./largest-within.ts";
 import type { ErrorShapes, Prices, Ratios } from "./ports.ts";
 import { costWith, type Estimate, worstAmounts } from "./reservation.ts";
-import { isOfPath } from "./servable.ts";
 import { canClose, streamClosing } from "./stream-closing.ts";
 
 /** Learned before anything is; see ratios.ts. */

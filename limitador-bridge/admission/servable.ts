@@ -1,4 +1,5 @@
 /** Whether a request's model can be replaced, and by which ones. Pure. */
+import { isOfPath } from "../usage/api-path.ts";
 import { makerOf } from "../usage/provider.ts";
 import type { ErrorShapes, Prices } from "./ports.ts";
 
@@ -37,24 +38,4 @@ export function servable(
 export function isModelInPath(path: string, apis: ErrorShapes["apis"]): boolean {
   const route = apis.find((candidate) => isOfPath(candidate, path));
   return route !== undefined && MODEL_IN_PATH.test(route.path);
-}
-
-/** Whether a path, without its query, belongs to an API. */
-export function isOfPath(route: Pick<ErrorShapes["apis"][number], "path">, path: string): boolean {
-  return patternOf(route.path).test(path);
-}
-
-const patterns = new Map<string, RegExp>();
-
-/** See ApiRoute.path. */
-function patternOf(path: string): RegExp {
-  let pattern = patterns.get(path);
-  if (pattern === undefined) {
-    const escaped = path
-      .split(/(\{model\}|\*)/)
-      .map((part, i) => (i % 2 === 1 ? "[^/]+" : part.replace(/[$()*+.?[\\\]^{|}]/g, "\\$&")));
-    pattern = new RegExp(`${escaped.join("")}$`);
-    patterns.set(path, pattern);
-  }
-  return pattern;
 }

@@ -5,7 +5,7 @@
 import type { LlmRequest } from "../contract/filter.ts";
 import type { RequestContext } from "../policy/policy-set.ts";
 import { BODY_VALUES, RequestAttributes, ROOT_CLASSES } from "./environment.ts";
-import { normalPath, splitTarget } from "./request-path.ts";
+import { comparedPath, splitTarget } from "./request-path.ts";
 import {
   AUTH_NAMESPACES,
   FIELDS,
@@ -143,7 +143,7 @@ function toTypedRoots(attributes: Plain, llm: LlmRequest): Plain {
 function addPath(request: Plain): void {
   if (typeof request.path !== "string") return;
   const { path, query } = splitTarget(request.path);
-  request.path = normalPath(path);
+  request.path = comparedPath(path);
   request.url_path = request.path;
   request.query = query;
 }

@@ -1,4 +1,6 @@
 /** The path that policies compare: one text for all the ways to write the same path. Pure. */
+import { isOfPath } from "../usage/api-path.ts";
+import { API_ROUTES } from "../usage/api-routes.ts";
 
 const ENCODED = /%([0-9A-Fa-f]{2})/g;
 const UNRESERVED = /[A-Za-z0-9\-._~]/;
@@ -38,4 +40,21 @@ export function normalPath(path: string): string {
   const isFolder = last === "" || last === "." || last === "..";
   const normal = `/${segments.join("/")}`;
   return isFolder && normal !== "/" ? `${normal}/` : normal;
+}
+
+/**
+ * The path that policies compare, of one as it was sent (no query): its normal form. Where that is
+ * an API's only with its encoded slashes decoded, or without the one at its end, it is taken so,
+ * for there are servers that do. Where a name may stand in the path, `%2F` is part of it.
+ */
+export function comparedPath(path: string): string {
+  const normal = normalPath(path);
+  if (!normal.includes("%2F") && !normal.endsWith("/")) return normal;
+  if (/[{*]/.test(apiPattern(normal) ?? "")) return normal;
+  const plain = normalPath(normal.replaceAll("%2F", "/")).replace(/(.)\/$/, "$1");
+  return apiPattern(plain) === undefined ? normal : plain;
+}
+
+function apiPattern(path: string): string | undefined {
+  return API_ROUTES.find((route) => isOfPath(route, path))?.path;
 }

@@ -134,6 +134,22 @@ describe("paths", () => {
   });
 
   test.each([
+    ["/v1/chat%2Fcompletions", "/v1/chat/completions"],
+    ["/v1%2fchat%2fcompletions", "/v1/chat/completions"],
+    ["/v1/x%2F..%2Fchat/completions", "/v1/chat/completions"],
+    ["/v1/chat/completions/", "/v1/chat/completions"],
+    ["/v1/chat%2Fcompletions%2F", "/v1/chat/completions"],
+    ["/model/arn%3Aaws%3Abedrock%2Fx/invoke", "/model/arn%3Aaws%3Abedrock%2Fx/invoke"],
+    ["/v1/models/meta%2Fllama:generateContent", "/v1/models/meta%2Fllama:generateContent"],
+    ["/files/a%2Fb", "/files/a%2Fb"],
+    ["/files/", "/files/"],
+    ["/", "/"],
+  ])("%s is compared as %s", (path, expected) => {
+    expect(evaluate("request.path", { "request.path": path })).toBe(expected);
+    expect(evaluate("request.url_path", { "request.path": `${path}?a=b` })).toBe(expected);
+  });
+
+  test.each([
     ["/a?b=c?d", { path: "/a", query: "b=c?d" }],
     ["/a#x?y", { path: "/a", query: "" }],
     ["/a?b#c", { path: "/a", query: "b" }],
