@@ -1,3 +1,4 @@
+import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -311,6 +312,23 @@ describe("opening", () => {
     expect((error as Error).message).toContain(why);
     await editRows((db) => (key === "m!format" ? db.put(key, "1") : db.del(key)));
     await (await open()).close();
+  });
+
+  test("a table that is damaged is told with the store's name", async () => {
+    await (await open()).close();
+    await editRows(async (db) => {
+      for (let i = 0; i < 500; i++) await db.put(`c!k${i}\ntotal fixed:1000`, "[1,2,3,4,5,6,7]");
+      await db.compactRange("a", "z");
+    });
+    const table = readdirSync(path).find((name) => name.endsWith(".ldb")) ?? "";
+    const bytes = readFileSync(join(path, table));
+    for (let at = 0; at < bytes.length - 200; at += 97) bytes[at] = (bytes[at] ?? 0) ^ 0xff;
+    writeFileSync(join(path, table), bytes);
+    const error = await open().catch((reason: Error) => reason);
+    expect(error).toMatchObject({ code: "corrupt" });
+    expect((error as Error).message).toContain(
+      `embedded store ${path} cannot be opened: Corruption`,
+    );
   });
 
   test("a LevelDB that is not ours is refused", async () => {

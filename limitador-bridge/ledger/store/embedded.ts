@@ -49,6 +49,7 @@ import type {
   SettleResult,
   Store,
 } from "./store.ts";
+import { StoreError } from "./store-error.ts";
 
 export interface EmbeddedStoreOptions {
   nowMs?: () => number;
@@ -224,7 +225,13 @@ export class EmbeddedStore implements Store {
 
   async records(query: RecordQuery): Promise<RecordPage> {
     this.#writer.assertOpen();
-    return readRecords(this.#db, query);
+    try {
+      return await readRecords(this.#db, query);
+    } catch (cause) {
+      // After a failed write it is closed and opened again.
+      if (this.#db.status === "open") throw cause;
+      throw new StoreError("unavailable", "embedded store is not open at the moment", cause);
+    }
   }
 
   /** Writes a row, so that a full disk is noticed, and an earlier failure ends where it works. */

@@ -9,9 +9,11 @@ interface Write {
   finish: (error?: Error) => void;
 }
 
-/** A LevelDB that finishes a batch when the test says so. */
+/** A LevelDB that finishes a batch, and cannot be opened, when the test says so. */
 function fakeLevel() {
   const writes: Write[] = [];
+  const opened: string[] = [];
+  const failures: Error[] = [];
   const batch = () => {
     const rows: Write["rows"] = [];
     return {
@@ -27,17 +29,26 @@ function fakeLevel() {
         }),
     };
   };
-  return { db: { batch } as unknown as ClassicLevel, writes };
+  const db = {
+    batch,
+    close: async () => void opened.push("closed"),
+    open: async () => {
+      const failure = failures.shift();
+      if (failure !== undefined) throw failure;
+      opened.push("opened");
+    },
+  };
+  return { db: db as unknown as ClassicLevel, writes, opened, failures };
 }
 
 function open() {
-  const { db, writes } = fakeLevel();
+  const { db, writes, opened, failures } = fakeLevel();
   const used = new Map<string, string>();
   const source = {
     counter: (id: string) => ({ key: `c!${id}`, value: used.get(id) }),
     hold: (id: string) => ({ key: `h!${id}`, value: undefined }),
   };
-  return { writer: new GroupWriter(db, source), writes, used };
+  return { writer: new GroupWriter(db, source), writes, opened, failures, used };
 }
 const settled = { state: "settled", atMs: 1 } as const;
 const turn = () => new Promise((resolve) => setImmediate(resolve));
@@ -124,6 +135,40 @@ test("a write that fails is told, stays staged, and is made good by the next", a
   writer.assertWorking();
   await turn();
   expect(writer.unwrittenEnded("a")).toBeUndefined();
+});
+
+test("after a write that failed LevelDB is opened anew: its log may end with half a record", async () => {
+  const { writer, writes, opened, failures } = open();
+  writer.put("r!a", "a");
+  const first = writer.commit("sync");
+  await turn();
+  expect(opened).toEqual([]);
+  writes[0]?.finish(new Error("no space left on device"));
+  await expect(first).rejects.toMatchObject({ code: "unavailable" });
+  await turn();
+
+  failures.push(new Error("still none"));
+  await expect(writer.commit("process")).rejects.toMatchObject({
+    code: "unavailable",
+    message: "embedded store cannot write: still none",
+  });
+  await turn();
+  expect([opened, writes.length]).toEqual([["closed"], 1]);
+
+  const retry = writer.commit("process");
+  await turn();
+  await turn();
+  expect(opened).toEqual(["closed", "closed", "opened"]);
+  expect(writes[1]?.rows).toEqual([["r!a", "a"]]);
+  writes[1]?.finish();
+  await retry;
+
+  writer.put("r!b", "b");
+  const next = writer.commit("process");
+  await turn();
+  writes[2]?.finish();
+  await next;
+  expect(opened).toEqual(["closed", "closed", "opened"]);
 });
 
 test("what ended together has one row: when it may be forgotten, after the last", async () => {

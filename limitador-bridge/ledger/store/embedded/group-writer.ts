@@ -47,6 +47,11 @@ export class GroupWriter {
   #inFlight: Batch | null = null;
   #writing = false;
   #failure: StoreError | null = null;
+  /**
+   * A write that failed can leave half a record at the end of LevelDB's log, and what is appended
+   * behind that is not read at the next opening.
+   */
+  #logIsTorn = false;
   #stopped = false;
 
   constructor(db: ClassicLevel, source: RowSource) {
@@ -120,6 +125,7 @@ export class GroupWriter {
         this.#failure = null;
         batch.resolve();
       } catch (cause) {
+        this.#logIsTorn = true;
         const why = cause instanceof Error ? cause.message : String(cause);
         this.#failure = new StoreError("unavailable", `embedded store cannot write: ${why}`, cause);
         this.#restage(batch);
@@ -130,7 +136,15 @@ export class GroupWriter {
     this.#writing = false;
   }
 
+  /** Opening keeps what is whole, and begins a new log. */
+  async #reopen(): Promise<void> {
+    await this.#db.close();
+    await this.#db.open();
+    this.#logIsTorn = false;
+  }
+
   async #write(batch: Batch): Promise<void> {
+    if (this.#logIsTorn) await this.#reopen();
     const chained = this.#db.batch();
     const add = (key: string, value: string | null | undefined) => {
       if (value === null || value === undefined) chained.del(key);

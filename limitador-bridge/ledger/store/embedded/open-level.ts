@@ -50,7 +50,7 @@ export async function openLevel(path: string): Promise<OpenedLevel> {
     return { db, counters, holds };
   } catch (error) {
     await db.close();
-    throw error;
+    throw error instanceof StoreError ? error : openError(path, error);
   }
 }
 
