@@ -1,4 +1,4 @@
-import { defineMetric, LogLevel, log, recordMetric } from "./abi/host";
+import { defineMetric, incrementMetric, LogLevel, log } from "./abi/host";
 import { utf8 } from "./abi/text";
 
 /**
@@ -7,6 +7,7 @@ import { utf8 } from "./abi/text";
  */
 export class Circuit {
   isOpen: bool = false;
+  /** Of all workers: in how many it is open. */
   private metric: u32;
 
   constructor() {
@@ -17,7 +18,7 @@ export class Circuit {
   fail(): void {
     if (this.isOpen) return;
     this.isOpen = true;
-    recordMetric(this.metric, 1);
+    incrementMetric(this.metric, 1);
     log(LogLevel.Error, utf8("the budget service does not answer; following the failure mode"));
   }
 
@@ -25,7 +26,7 @@ export class Circuit {
   succeed(): bool {
     if (!this.isOpen) return false;
     this.isOpen = false;
-    recordMetric(this.metric, 0);
+    incrementMetric(this.metric, -1);
     log(LogLevel.Warn, utf8("the budget service answers again"));
     return true;
   }

@@ -258,12 +258,9 @@ export function defineMetric(type: i32, name: Text): u32 {
   return result == OK ? load<u32>(OUT_WORD) : 0;
 }
 
+/** Adds to a metric; a gauge, which all workers share, also less than nothing. */
 export function incrementMetric(id: u32, by: i64): void {
   if (id != 0) abi.proxy_increment_metric(id, by);
-}
-
-export function recordMetric(id: u32, value: u64): void {
-  if (id != 0) abi.proxy_record_metric(id, value);
 }
 
 /** Adds one to a process-wide number and returns it: parts the workers of one Envoy. */

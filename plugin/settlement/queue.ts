@@ -1,4 +1,4 @@
-import { defineMetric, incrementMetric, LogLevel, log, logBytes, recordMetric } from "../abi/host";
+import { defineMetric, incrementMetric, LogLevel, log, logBytes } from "../abi/host";
 import { utf8 } from "../abi/text";
 import { Lease } from "../admission/lease";
 import { Configuration } from "../configuration";
@@ -41,6 +41,8 @@ export class SettlementQueue {
   private backoffMs: i64 = 0;
   private notBeforeMs: i64 = 0;
   private lost: i64 = 0;
+  /** How many of those that the gauge tells are of this worker: all share it. */
+  private told: i32 = 0;
   /** The last batch held a record that the service cannot read. */
   private oneByOne: bool = false;
   /** There will be no tick any more. */
@@ -108,7 +110,8 @@ export class SettlementQueue {
   }
 
   get isBatchFull(): bool {
-    return this.count - this.sentCount >= this.configuration.batchRecords;
+    const isLong = this.records.length - this.sentBytes >= MAX_BATCH_BYTES;
+    return isLong || this.count - this.sentCount >= this.configuration.batchRecords;
   }
 
   /** What is not waits for the next tick: a call costs more than the records in it. */
@@ -136,7 +139,8 @@ export class SettlementQueue {
   /** Sends the next batch, unless one is under way or the last one failed just now. */
   flush(nowMs: i64): void {
     const waiting = this.count - this.sentCount;
-    recordMetric(this.waitingMetric, waiting);
+    incrementMetric(this.waitingMetric, this.count - this.told);
+    this.told = this.count;
     if (this.token != 0 || waiting + this.returns.length == 0 || nowMs < this.notBeforeMs) return;
     let count = 0;
     let bytes = 0;

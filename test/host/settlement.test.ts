@@ -340,6 +340,40 @@ describe("settlements are sent", () => {
   });
 });
 
+test("long records go before there are many: a batch is full by its bytes, too", () => {
+  const attributes = { headers: ["x-user"], properties: [], metadata: [] };
+  const host = startTollgate({ filterConfig: { attributes } });
+  const long = { headers: { "x-user": "u".repeat(60_000) } };
+  for (let i = 0; i < 8; i++) {
+    const stream = request(host, CHAT, long);
+    admit(host);
+    respondJson(stream, CHAT_ANSWER);
+  }
+  expect(host.pendingCalls("/v1/settle")).toEqual([]);
+  const last = request(host, CHAT, long);
+  admit(host);
+  respondJson(last, CHAT_ANSWER);
+  expect(settleRecords(host.pendingCall("/v1/settle"))).toHaveLength(8);
+});
+
+test("how many are not acknowledged is told", () => {
+  const host = startTollgate();
+  const waiting = () => host.metrics.value("tollgate_settlements_waiting");
+  for (let i = 0; i < 3; i++) exchange(host);
+  host.advance(100);
+  expect(waiting()).toBe(3);
+  const call = host.pendingCall("/v1/settle");
+  exchange(host);
+  host.advance(100);
+  expect(waiting()).toBe(4);
+  call.respond(200, {}, { accepted: 3, duplicate: 0 });
+  host.advance(100);
+  expect(waiting()).toBe(1);
+  settle(host);
+  host.advance(100);
+  expect(waiting()).toBe(0);
+});
+
 test("the queue is bounded: the oldest go, counted and said, and memory stays", () => {
   const queueBytes = 65_536;
   const host = startTollgate({ configuration: { settle_queue_bytes: queueBytes } });
