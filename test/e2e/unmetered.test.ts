@@ -103,22 +103,25 @@ test("a body above the bound: 413 in the shape of the API", async () => {
   });
 });
 
-test("HTTP/2 from the client", async () => {
+test.each([
+  ["", "http2-1", "hi"],
+  [", as large as over HTTP/1.1", "http2-2", "a".repeat(31 * MIB)],
+])("HTTP/2 from the client%s", async (_, requestId, content) => {
   const session = connectHttp2(stack.proxyUrl);
   try {
-    const body = JSON.stringify(CHAT);
+    const body = JSON.stringify({ ...CHAT, messages: [{ role: "user", content }] });
     const stream = session.request({
       ":method": "POST",
       ":path": CHAT_PATH,
       "content-type": "application/json",
       "x-user": "ann",
-      "x-request-id": "http2-1",
+      "x-request-id": requestId,
     });
     stream.setEncoding("utf8").end(body);
-    let text = "";
-    for await (const piece of stream) text += piece as string;
-    expect(text).toBe(body);
-    expect((await recordOf(stack.apiUrl, "http2-1")).user).toBe("ann");
+    const pieces: string[] = [];
+    for await (const piece of stream) pieces.push(piece as string);
+    expect(pieces.join("") === body).toBe(true);
+    expect((await recordOf(stack.apiUrl, requestId)).user).toBe("ann");
   } finally {
     session.close();
   }

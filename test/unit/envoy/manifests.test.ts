@@ -208,8 +208,13 @@ test("buffers are larger than the body that the filter takes, everywhere", () =>
     documentsOf(file).flatMap((each) => allWith(each, "per_connection_buffer_limit_bytes")),
   );
   expect(bytes).toEqual([50_331_648, 50_331_648]);
+  const windows = ["bootstrap.yaml", "istio/envoy-filter.yaml"].flatMap((file) =>
+    documentsOf(file).flatMap((each) => allWith(each, "initial_stream_window_size")),
+  );
+  expect(windows).toEqual([50_331_648, 50_331_648]);
   const policy = objectIn("gateway/tollgate.yaml", "ClientTrafficPolicy");
   expect(at(policy, "spec", "connection", "bufferLimit")).toBe("48Mi");
+  expect(at(policy, "spec", "http2", "initialStreamWindowSize")).toBe("48Mi");
 });
 
 test("pods of a team's namespace reach the cluster and nothing else", () => {
