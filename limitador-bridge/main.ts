@@ -57,7 +57,7 @@ async function loadOrExplain(
   const initial = await loadPolicies(dir, { kinds });
   const { problems, warnings } = initial;
   if (problems.length > 0) throw new StartError(problems.map(problemText).join("\n"));
-  for (const warning of warnings) log.warn({ warning: problemText(warning) }, "not enforced");
+  for (const warning of warnings) log.warn({ warning: problemText(warning) }, "policy warning");
   return { dir, initial, load: { kinds } };
 }
 

@@ -2,7 +2,7 @@
 import type { Metrics } from "../metrics.ts";
 import { type LoadedPolicies, type LoadOptions, problemText } from "../policy/load.ts";
 import type { PolicyDocument } from "../policy/policy-file.ts";
-import type { PolicySet } from "../policy/policy-set.ts";
+import type { PolicyProblem, PolicySet } from "../policy/policy-set.ts";
 import { type PolicyWatch, watchPolicies } from "../policy/watch.ts";
 import type { Log, Prices } from "./ports.ts";
 
@@ -63,12 +63,21 @@ export function keepInForce(parts: InForceParts): InForce {
   };
 }
 
+/** What a problem means for what is in force. */
+function consequence({ files }: LoadedPolicies, dir: string, { file }: PolicyProblem): string {
+  if (file === dir) return "what the folder held stays in force";
+  const isServing = (files.get(file)?.serving ?? null) !== null;
+  return isServing ? "the last good version serves" : "it is not in force";
+}
+
 function watchFolder(
   { metrics, log }: InForceParts,
   folder: WatchedFolder,
   what: "policies" | "prices",
   use: (loaded: LoadedPolicies) => void,
 ): PolicyWatch {
+  const subject = what === "policies" ? "policy" : "price";
+  let warned = new Set(folder.initial.warnings.map(problemText));
   return watchPolicies({
     ...folder,
     onChange(loaded) {
@@ -78,9 +87,14 @@ function watchFolder(
       for (const problem of problems) {
         log.error(
           { problem: problemText(problem) },
-          `${what === "policies" ? "policy" : "price"} problem: the last good version serves`,
+          `${subject} problem: ${consequence(loaded, folder.dir, problem)}`,
         );
       }
+      const warnings = new Set(loaded.warnings.map(problemText));
+      for (const warning of warnings) {
+        if (!warned.has(warning)) log.warn({ warning }, `${subject} warning`);
+      }
+      warned = warnings;
       const { version } = loaded.set;
       log.info({ version, problems: problems.length }, `${what} reloaded`);
     },

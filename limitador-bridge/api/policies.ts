@@ -19,8 +19,15 @@ const Status = Type.Object({
   problems: Type.Array(Problem),
   /** Whether some version serves: the newest where accepted, else the last good one. */
   inForce: Type.Optional(Type.Boolean()),
+  /** Allowed, but probably not what was meant: a target that is not known, for one. */
+  warnings: Type.Optional(Type.Array(Problem)),
   targetRef: Type.Optional(
-    Type.Object({ group: Type.String(), kind: Type.String(), name: Type.String() }),
+    Type.Object({
+      group: Type.String(),
+      kind: Type.String(),
+      name: Type.String(),
+      sectionName: Type.Optional(Type.String()),
+    }),
   ),
   limits: Type.Optional(Type.Array(Type.String())),
 });

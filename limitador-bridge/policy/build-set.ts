@@ -5,26 +5,32 @@ import { activationOf } from "../cel/attributes.ts";
 import type { CompiledExpression } from "../cel/expression.ts";
 import { noReads, type Reads } from "../cel/references.ts";
 import type { ApiRoute } from "../contract/filter.ts";
+import { attachPolicies, type SourcedPolicy } from "./attachments.ts";
 import { counterValue } from "./counter-key.ts";
-import { effectiveLimits } from "./effective-limits.ts";
 import { filterNeeds } from "./filter-needs.ts";
+import type { HttpRoute } from "./http-route.ts";
 import { apiRouteKind } from "./kinds/api-route.ts";
+import { httpRouteKind } from "./kinds/http-route.ts";
 import { DEFAULT_IDENTITY, type Identity, identityKind } from "./kinds/identity.ts";
 import { type LlmBudget, llmBudgetKind } from "./kinds/llm-budget.ts";
 import { type TokenRateLimitPolicy, tokenRateLimitPolicyKind } from "./kinds/token-rate-limit.ts";
 import type { TrackedFile } from "./load.ts";
-import { MatchIndex } from "./match-index.ts";
 import { type EvaluationCount, matchLimit } from "./match-limit.ts";
 import type { PolicyDocument } from "./policy-file.ts";
-import type { MatchResult, Payer, PolicySet, RequestContext } from "./policy-set.ts";
+import type { MatchResult, Payer, PolicyProblem, PolicySet, RequestContext } from "./policy-set.ts";
+import { type RateInForce, ratesInForce } from "./rates-in-force.ts";
+import { type RequestFields, RouteIndex } from "./route-index.ts";
+import type { SourceDocument } from "./source-document.ts";
 import { policyStatuses } from "./status.ts";
-import { routeOf, type Targets } from "./targets.ts";
+import { type Targets, toldRoute } from "./targets.ts";
 
 export interface SetParts {
   /** In force. */
   documents: readonly PolicyDocument[];
   /** All files, for the status. */
   files: ReadonlyMap<string, TrackedFile>;
+  /** Of files that cannot be read and of the folder itself, for the status. */
+  folderProblems?: readonly PolicyProblem[];
   targets?: Targets;
 }
 
@@ -74,21 +80,23 @@ function payerField(expression: CompiledExpression | null, activation: Record<st
 /** What differs between requests that share a lease. */
 const SIZES = ["inputBytes", "maxOutputTokens"];
 
-/** One index per route, and one for requests of no known route. */
-function buildIndexes(policies: readonly TokenRateLimitPolicy[], targets: Targets) {
-  const gateway = policies.filter(
-    ({ targetRef: { kind, name } }) =>
-      kind === "Gateway" && (targets.gateway === undefined || targets.gateway === name),
-  );
-  const onRoutes = policies.filter(({ targetRef }) => targetRef.kind === "HTTPRoute");
-  const indexes = new Map<string | null, MatchIndex>();
-  for (const { name } of targets.routes ?? []) {
-    const own = onRoutes.filter(({ targetRef }) => targetRef.name === name);
-    indexes.set(name, new MatchIndex(effectiveLimits(gateway, own)));
-  }
-  const elsewhere = targets.routes === undefined ? onRoutes : [];
-  indexes.set(null, new MatchIndex(effectiveLimits(gateway, elsewhere)));
-  return indexes;
+/** Policies of other Gateways than the one that was told are left out. */
+function attach(documents: readonly PolicyDocument[], targets: Targets) {
+  const policies = documents.flatMap(({ kind, object, source }): SourcedPolicy[] => {
+    if (kind?.kind !== tokenRateLimitPolicyKind.kind || object === null) return [];
+    const policy = object as TokenRateLimitPolicy;
+    const { targetRef } = policy;
+    const isElsewhere =
+      targetRef.kind === "Gateway" &&
+      targets.gateway !== undefined &&
+      targets.gateway !== targetRef.name;
+    return isElsewhere ? [] : [{ source, policy }];
+  });
+  const routes = [
+    ...(targets.routes ?? []).map(toldRoute),
+    ...objectsOf<HttpRoute>(documents, httpRouteKind.kind),
+  ];
+  return { attachments: attachPolicies(policies, routes), routes };
 }
 
 /** The policies in force, as the rest of the service sees them. */
@@ -100,29 +108,35 @@ export class CompiledPolicySet implements PolicySet {
   readonly apiRoutes: readonly ApiRoute[];
   readonly isLeasable: boolean;
   readonly budgets: BudgetIndex;
+  readonly rates: ReadonlyMap<string, RateInForce>;
   readonly #identity: Identity;
-  readonly #indexes: Map<string | null, MatchIndex>;
-  readonly #routes: NonNullable<Targets["routes"]>;
+  /** Where a policy counts otherwise than it says, by the policy's document. */
+  readonly targetWarnings: ReadonlyMap<SourceDocument, PolicyProblem[]>;
+  readonly #index: RouteIndex;
   readonly #files: SetParts["files"];
+  readonly #folderProblems: readonly PolicyProblem[];
   #statuses: ReturnType<typeof policyStatuses> | undefined;
   readonly #count: EvaluationCount = { predicates: 0 };
 
-  constructor({ documents, files, targets = {} }: SetParts) {
+  constructor({ documents, files, folderProblems = [], targets = {} }: SetParts) {
     const policies = objectsOf<TokenRateLimitPolicy>(documents, tokenRateLimitPolicyKind.kind);
     this.#identity = objectsOf<Identity>(documents, identityKind.kind)[0] ?? DEFAULT_IDENTITY;
-    this.#indexes = buildIndexes(policies, targets);
-    this.#routes = targets.routes ?? [];
+    const { attachments, routes } = attach(documents, targets);
+    this.targetWarnings = attachments.warnings;
+    this.#index = new RouteIndex(attachments, routes);
     this.#files = files;
+    this.#folderProblems = folderProblems;
     this.version = versionOf(documents, targets);
     const budgets = objectsOf<LlmBudget>(documents, llmBudgetKind.kind);
     this.budgets = new BudgetIndex(budgets);
+    this.rates = ratesInForce(policies);
     this.apiRoutes = objectsOf<ApiRoute[]>(documents, apiRouteKind.kind).flat();
     const denies = [...policies, ...budgets.filter(({ mode }) => mode === "enforce")].some(
       ({ failureMode }) => failureMode === "deny",
     );
     this.failureMode = denies ? "deny" : "allow";
     const reads = readsOf(policies, this.#identity);
-    this.needs = filterNeeds([...reads, budgetReads(this.budgets)]);
+    this.needs = filterNeeds([...reads, budgetReads(this.budgets), this.#index.reads]);
     this.isLeasable = !reads.some(({ llm }) => SIZES.some((field) => llm.has(field)));
     this.totalTokensPointers = [
       ...new Set(policies.flatMap(({ totalTokensPointers }) => totalTokensPointers)),
@@ -135,15 +149,9 @@ export class CompiledPolicySet implements PolicySet {
 
   match(context: RequestContext): MatchResult {
     const activation = activationOf(context);
-    const request = activation.request as {
-      headers: Map<string, string>;
-      path?: string;
-      host?: string;
-    };
-    const route = routeOf(this.#routes, request.host ?? "", request.path ?? "");
+    const request = activation.request as RequestFields;
     const result: MatchResult = { limits: [], errors: [] };
-    const index = this.#indexes.get(route) as MatchIndex;
-    for (const limit of index.candidates(request.path, request.headers)) {
+    for (const limit of this.#index.candidates(request, result)) {
       matchLimit(limit, activation, result, this.#count);
     }
     return result;
@@ -161,7 +169,10 @@ export class CompiledPolicySet implements PolicySet {
   }
 
   status() {
-    this.#statuses ??= policyStatuses(this.#files.values());
+    this.#statuses ??= policyStatuses(this.#files.values(), {
+      folderProblems: this.#folderProblems,
+      targetWarnings: this.targetWarnings,
+    });
     return this.#statuses;
   }
 }

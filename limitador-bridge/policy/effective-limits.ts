@@ -1,36 +1,39 @@
 /**
- * Which limits are in force where Gateway and HTTPRoute policies meet. Pure.
+ * Which limits are in force where policies of several levels meet: of the Gateway, of the
+ * HTTPRoute, of one of its rules. Each level stands over what is in force of those below it. Pure.
  *
- *   Gateway overrides   atomic: instead of every HTTPRoute limit;  merge: instead of those of the
- *                       same name
- *   HTTPRoute           its own limits
- *   Gateway defaults    atomic (also bare limits): where no HTTPRoute policy has any limit;
- *                       merge: names that no HTTPRoute policy has
+ *   its overrides   atomic: instead of every limit from below;  merge: instead of those of the same
+ *                   name
+ *   from below      limits of the more specific levels
+ *   its defaults    atomic (also bare limits): where there is no limit from below;
+ *                   merge: names that no limit from below has
  *
  * Policies of one level do not conflict: all their limits are in force.
  */
 import type { CompiledLimit, TokenRateLimitPolicy } from "./kinds/token-rate-limit.ts";
 
-function limitsOf(policies: readonly TokenRateLimitPolicy[]): CompiledLimit[] {
+type Level = readonly TokenRateLimitPolicy[];
+
+function limitsOf(policies: Level): CompiledLimit[] {
   return policies.flatMap((policy) => policy.limits);
 }
 
-/** The limits in force for one route, of the policies on its gateway and on itself. */
-export function effectiveLimits(
-  gateway: readonly TokenRateLimitPolicy[],
-  route: readonly TokenRateLimitPolicy[],
-): CompiledLimit[] {
-  const overrides = gateway.filter(({ role }) => role === "overrides");
+function withLevel(level: Level, below: CompiledLimit[]): CompiledLimit[] {
+  const overrides = level.filter(({ role }) => role === "overrides");
   const overridden = new Set(limitsOf(overrides).map(({ name }) => name));
   const replacesAll = overrides.some(({ strategy }) => strategy === "atomic");
-  const own = limitsOf(route);
-  const ownNames = new Set(own.map(({ name }) => name));
-  const defaults = gateway
+  const names = new Set(below.map(({ name }) => name));
+  const defaults = level
     .filter(({ role }) => role === "defaults")
     .flatMap(({ strategy, limits }) => {
-      if (own.length === 0) return limits;
-      return strategy === "merge" ? limits.filter(({ name }) => !ownNames.has(name)) : [];
+      if (below.length === 0) return limits;
+      return strategy === "merge" ? limits.filter(({ name }) => !names.has(name)) : [];
     });
-  const kept = replacesAll ? [] : own.filter(({ name }) => !overridden.has(name));
+  const kept = replacesAll ? [] : below.filter(({ name }) => !overridden.has(name));
   return [...limitsOf(overrides), ...kept, ...defaults];
+}
+
+/** The limits in force, of the policies of each level: from the Gateway to the most specific. */
+export function effectiveLimits(levels: readonly Level[]): CompiledLimit[] {
+  return levels.reduceRight<CompiledLimit[]>((below, level) => withLevel(level, below), []);
 }

@@ -2,6 +2,7 @@
  * From a policy folder to the policies in force. A file serves as a whole or not at all; where
  * its newest version has problems, its last good version goes on serving.
  */
+import { isDeepStrictEqual } from "node:util";
 import { CompiledPolicySet } from "./build-set.ts";
 import type { PolicyKind } from "./kinds/kind.ts";
 import { POLICY_KINDS } from "./kinds/registry.ts";
@@ -36,6 +37,8 @@ export interface LoadedPolicies {
   documents: PolicyDocument[];
   /** Everything wrong now. At start any problem should stop the service. */
   problems: PolicyProblem[];
+  /** Those of them that are of the folder itself, and of files that cannot be read. */
+  folderProblems: PolicyProblem[];
   /** Known objects that are not enforced, and what is probably not meant. */
   warnings: PolicyProblem[];
   files: ReadonlyMap<string, TrackedFile>;
@@ -179,36 +182,44 @@ export function loadPolicyTexts(
     const known = former.get(file)?.newest;
     return known?.text === text ? known : parsePolicyFile(file, text, kinds);
   });
-  if (previous !== undefined && isUnchanged(newest, former)) {
-    return { ...previous, problems: [...folderProblems, ...problemsOf(former.values())] };
+  if (
+    previous !== undefined &&
+    isUnchanged(newest, former) &&
+    isDeepStrictEqual(folderProblems, previous.folderProblems)
+  ) {
+    return previous;
   }
   const files = trackFiles(newest, former);
   const documents = [...files.values()].flatMap(({ serving }) => serving?.documents ?? []);
+  const told = targets === undefined ? {} : { targets };
+  const set = new CompiledPolicySet({ documents, files, folderProblems, ...told });
   return {
-    set: new CompiledPolicySet({ documents, files, ...(targets === undefined ? {} : { targets }) }),
+    set,
     documents,
     problems: [...folderProblems, ...problemsOf(files.values())],
-    warnings: [...refusalsOf(files.values()), ...warningsOf(files.values())],
+    folderProblems,
+    warnings: [
+      ...refusalsOf(files.values()),
+      ...warningsOf(files.values()),
+      ...new Set([...set.targetWarnings.values()].flat()),
+    ],
     files,
   };
 }
 
 /**
- * Loads every .yaml and .yml file below `dir`. Never throws for what it finds there: at start the
- * caller stops on `problems`; with `previous` what was good goes on serving.
+ * Loads every .yaml, .yml and .json file below `dir`. Never throws for what it finds there: at
+ * start the caller stops on `problems`; with `previous` what was good goes on serving.
  */
 export async function loadPolicies(
   dir: string,
   options: LoadOptions = {},
 ): Promise<LoadedPolicies> {
   const { texts, problems, readable } = await readPolicyFolder(dir);
-  if (!readable && options.previous !== undefined) {
-    const { previous } = options;
-    return { ...previous, problems: [...problems, ...problemsOf(previous.files.values())] };
-  }
-  // A file that is there but cannot be read keeps its last text.
-  for (const { file } of problems) {
-    const known = options.previous?.files.get(file)?.newest.text;
+  const former = options.previous?.files ?? new Map<string, TrackedFile>();
+  // What is there but cannot be read keeps its last text, be it one file or the whole folder.
+  for (const file of readable ? problems.map((problem) => problem.file) : former.keys()) {
+    const known = former.get(file)?.newest.text;
     if (known !== undefined) texts.set(file, known);
   }
   return loadPolicyTexts(texts, options, problems);

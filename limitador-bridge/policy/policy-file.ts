@@ -1,6 +1,7 @@
-/** One policy file: its YAML documents, recognised, checked and compiled. Pure. */
+/** One policy file: its YAML or JSON documents, recognised, checked and compiled. Pure. */
 import type { PolicyKind } from "./kinds/kind.ts";
 import { findKind } from "./kinds/registry.ts";
+import { isList, listItems } from "./list-items.ts";
 import type { PolicyProblem } from "./policy-set.ts";
 import type { SourceDocument } from "./source-document.ts";
 import { readYamlFile } from "./yaml-file.ts";
@@ -56,6 +57,15 @@ function recognise(source: SourceDocument, kinds: readonly PolicyKind[]): Policy
   return { source, kind, object, problems, refusal, ignored: false };
 }
 
+/** The document, or those that it lists. */
+function recogniseAll(source: SourceDocument, kinds: readonly PolicyKind[]): PolicyDocument[] {
+  if (!isList(source)) return [recognise(source, kinds)];
+  const items = listItems(source);
+  if (items !== null) return items.flatMap((item) => recogniseAll(item, kinds));
+  const message = "expected the objects of the List, found no list";
+  return [unrecognised(source, [source.problem(["items"], message)])];
+}
+
 /** Reads the text of one file. Never throws; what is wrong is in the result's problems. */
 export function parsePolicyFile(
   file: string,
@@ -63,7 +73,7 @@ export function parsePolicyFile(
   kinds: readonly PolicyKind[],
 ): PolicyFile {
   const { sources, problems } = readYamlFile(file, text);
-  const documents = sources.map((source) => recognise(source, kinds));
+  const documents = sources.flatMap((source) => recogniseAll(source, kinds));
   return {
     file,
     text,

@@ -15,7 +15,7 @@ export interface FolderFile {
 }
 
 function isPolicyName(name: string): boolean {
-  return /\.ya?ml$/i.test(name);
+  return /\.(?:ya?ml|json)$/i.test(name);
 }
 
 /**
@@ -46,7 +46,10 @@ async function listInto(
   }
 }
 
-/** The .yaml and .yml files below a folder, links followed, by path. Throws where unreadable. */
+/**
+ * The .yaml, .yml and .json files below a folder, links followed, by path. Throws where it cannot
+ * be read.
+ */
 export async function listPolicyFiles(dir: string): Promise<FolderFile[]> {
   const files: FolderFile[] = [];
   await listInto(dir, 0, new Set(), files);

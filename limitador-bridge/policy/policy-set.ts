@@ -7,6 +7,7 @@ import type { ApiRoute, FilterConfig, LlmRequest } from "../contract/filter.ts";
 import type { LimitClaim, Unit } from "../ledger/store/store.ts";
 import type { Window } from "../ledger/window.ts";
 import { shardByOf } from "./counter-key.ts";
+import type { RateInForce } from "./rates-in-force.ts";
 
 /** One request as policies see it: attributes already nested under their CEL roots. */
 export interface RequestContext {
@@ -84,7 +85,9 @@ export interface PolicyStatus {
   inForce?: boolean;
   /** Some other Kubernetes object; nothing is done with it. */
   ignored?: boolean;
-  targetRef?: { group: string; kind: string; name: string };
+  /** What is allowed in the object, but probably not what was meant. */
+  warnings?: PolicyProblem[];
+  targetRef?: { group: string; kind: string; name: string; sectionName?: string };
   limits?: string[];
 }
 
@@ -106,6 +109,8 @@ export interface PolicySet {
   isLeasable: boolean;
   /** Which budget each payer spends from. */
   budgets: BudgetIndex;
+  /** See ratesInForce. */
+  rates?: ReadonlyMap<string, RateInForce>;
   /** How many predicates have been evaluated since this set was made. */
   readonly predicateEvaluations?: number;
   match(request: RequestContext): MatchResult;

@@ -20,8 +20,9 @@ export interface Position {
 /** A document as the full parser has it. */
 export interface ParsedDocument {
   yaml: Document.Parsed;
-  /** Of the text that was parsed. */
-  lines: LineCounter;
+  /** Where in the file an offset into `text` is. */
+  lines: Pick<LineCounter, "linePos">;
+  /** What was parsed: the file, or this document's part of it. */
   text: string;
 }
 
@@ -53,11 +54,14 @@ export class SourceDocument {
   readonly namespace: string;
   readonly name: string | null;
   readonly #parsed: () => ParsedDocument;
+  /** Where the object stands in what was parsed: within a List, not at the top. */
+  readonly #root: FieldPath;
 
   /** `parsed` is asked for only where a position is: when something is wrong. */
-  constructor(file: string, value: unknown, parsed: () => ParsedDocument) {
+  constructor(file: string, value: unknown, parsed: () => ParsedDocument, root: FieldPath = []) {
     this.file = file;
     this.#parsed = parsed;
+    this.#root = root;
     this.value = value;
     const metadata = member(this.value, "metadata");
     this.apiVersion = textOf(member(this.value, "apiVersion"));
@@ -71,10 +75,16 @@ export class SourceDocument {
     return `${this.kind} ${this.namespace}/${this.name}`;
   }
 
+  /** The value at `path` as a document of its own. */
+  within(path: FieldPath, value: unknown): SourceDocument {
+    return new SourceDocument(this.file, value, this.#parsed, [...this.#root, ...path]);
+  }
+
   #node(path: FieldPath): Node | null {
     const { yaml } = this.#parsed();
-    if (path.length === 0) return isNode(yaml.contents) ? yaml.contents : null;
-    const node = yaml.getIn(path, true);
+    const whole = [...this.#root, ...path];
+    if (whole.length === 0) return isNode(yaml.contents) ? yaml.contents : null;
+    const node = yaml.getIn(whole, true);
     return isNode(node) ? node : null;
   }
 
@@ -111,7 +121,7 @@ export class SourceDocument {
 
   /** A problem with the value at `path`. */
   problem(path: FieldPath, message: string, position = this.locate(path)): PolicyProblem {
-    return { file: this.file, ...position, field: fieldText(path), message };
+    return { file: this.file, ...position, field: fieldText([...this.#root, ...path]), message };
   }
 }
 

@@ -1,4 +1,5 @@
-/** What the service is told of the gateway and the routes that policies may target. */
+/** What whoever starts the service tells of the gateway and of routes, beside HTTPRoute objects. */
+import { ANY_PATH, type HttpRoute } from "./http-route.ts";
 
 export interface RouteTarget {
   name: string;
@@ -11,27 +12,25 @@ export interface RouteTarget {
 export interface Targets {
   /** Name of the Gateway; not given: policies of every Gateway apply. */
   gateway?: string;
-  /** HTTPRoutes in order of precedence; not given: policies of every HTTPRoute apply. */
+  /** HTTPRoutes of any namespace, with one rule each. */
   routes?: RouteTarget[];
 }
 
-function matchesHost(pattern: string, host: string): boolean {
-  return pattern.startsWith("*.") ? host.endsWith(pattern.slice(1)) : host === pattern;
-}
-
-function matchesPrefix(prefix: string, path: string): boolean {
-  const folder = prefix.endsWith("/") ? prefix : `${prefix}/`;
-  return path === prefix || path.startsWith(folder);
-}
-
-/** Name of the first route that takes this host (port not counted) and path, or null. */
-export function routeOf(routes: readonly RouteTarget[], host: string, path: string): string | null {
-  const hostname = host.replace(/:\d+$/, "").toLowerCase();
-  const route = routes.find(
-    ({ hosts, pathPrefixes }) =>
-      (hosts === undefined ||
-        hosts.some((pattern) => matchesHost(pattern.toLowerCase(), hostname))) &&
-      (pathPrefixes === undefined || pathPrefixes.some((prefix) => matchesPrefix(prefix, path))),
-  );
-  return route?.name ?? null;
+/** The route as if an HTTPRoute object said so. */
+export function toldRoute({ name, hosts = [], pathPrefixes }: RouteTarget): HttpRoute {
+  const paths = pathPrefixes?.map((value) => ({ type: "PathPrefix" as const, value }));
+  const matches = (paths ?? [ANY_PATH]).map((path) => ({
+    path,
+    method: null,
+    headers: [],
+    queryParams: [],
+  }));
+  return {
+    namespace: null,
+    name,
+    created: null,
+    hosts: hosts.map((host) => host.toLowerCase()),
+    gateways: [],
+    rules: [{ name: null, matches }],
+  };
 }

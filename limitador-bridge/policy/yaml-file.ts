@@ -1,5 +1,6 @@
 /** The YAML documents of a policy file. Pure. */
 import { LineCounter, parseAllDocuments } from "yaml";
+import { type DocumentText, documentTexts } from "./document-texts.ts";
 import type { PolicyProblem } from "./policy-set.ts";
 import { type ParsedDocument, SourceDocument } from "./source-document.ts";
 import { quoteTernaries } from "./ternary-quotes.ts";
@@ -22,29 +23,45 @@ export function readYamlFile(file: string, text: string): YamlFile {
   return quoted === text ? parsed : parseText(file, quoted);
 }
 
-/** Documents without positions; the first that is asked for one has the whole file parsed. */
+/** Documents without positions; one that is asked for them is parsed, and no other. */
 function lazySources(file: string, text: string, values: unknown[]): SourceDocument[] {
-  let documents: ParsedDocument[] | undefined;
-  return values.map(
-    (value, i) =>
-      new SourceDocument(file, value, () => {
-        documents ??= parseDocuments(text).filter(({ yaml }) => yaml.toJS() !== null);
-        // Should the libraries ever count documents otherwise, a wrong place is better than none.
-        return (documents[i] ?? documents[0]) as ParsedDocument;
-      }),
-  );
+  let texts: DocumentText[] | undefined;
+  return values.map((value, i) => {
+    let parsed: ParsedDocument | undefined;
+    return new SourceDocument(file, value, () => {
+      texts ??= documentTexts(text);
+      const own = texts.length === values.length ? texts[i] : undefined;
+      parsed ??= own === undefined ? parseNth(text, i) : parseDocuments(own)[0];
+      return parsed as ParsedDocument;
+    });
+  });
 }
 
-function parseDocuments(text: string): ParsedDocument[] {
-  const lines = new LineCounter();
-  const parsed = parseAllDocuments(text, { lineCounter: lines, prettyErrors: false });
+/** One of the documents that say something, where the whole text has to be read to find it. */
+function parseNth(text: string, index: number): ParsedDocument | undefined {
+  const documents = parseDocuments({ text, linesBefore: 0 }).filter(
+    ({ yaml }) => yaml.toJS() !== null,
+  );
+  // Should the libraries ever count documents otherwise, a wrong place is better than none.
+  return documents[index] ?? documents[0];
+}
+
+function parseDocuments({ text, linesBefore }: DocumentText): ParsedDocument[] {
+  const counter = new LineCounter();
+  const lines = {
+    linePos: (offset: number) => {
+      const { line, col } = counter.linePos(offset);
+      return { line: line + linesBefore, col };
+    },
+  };
+  const parsed = parseAllDocuments(text, { lineCounter: counter, prettyErrors: false });
   return "empty" in parsed ? [] : parsed.map((yaml) => ({ yaml, lines, text }));
 }
 
 function parseText(file: string, text: string): YamlFile {
   const problems: PolicyProblem[] = [];
   const sources: SourceDocument[] = [];
-  for (const parsed of parseDocuments(text)) {
+  for (const parsed of parseDocuments({ text, linesBefore: 0 })) {
     const { yaml, lines } = parsed;
     const refuse = (offset: number, message: string) => {
       const { line, col } = lines.linePos(offset);

@@ -16,7 +16,11 @@ export interface LoadedObject<T = unknown> {
 
 export interface PolicyKind<T = unknown> {
   apiVersion: string;
+  /** Other versions of the same object. */
+  olderVersions?: readonly string[];
   kind: string;
+  /** Someone else's object: other kinds of its group are no typos of it. */
+  isForeign?: boolean;
   /** JSON schema of the whole document; written to policies/schema. */
   schema?: object;
   /** Only one object of this kind may be in force. */

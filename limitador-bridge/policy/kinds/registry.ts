@@ -1,6 +1,7 @@
 /** The kinds that a policy folder may hold. To add a kind, add its file and list it here. */
 import { closestName } from "../../cel/closest-name.ts";
 import { apiRouteKind } from "./api-route.ts";
+import { httpRouteKind } from "./http-route.ts";
 import { identityKind } from "./identity.ts";
 import type { PolicyKind } from "./kind.ts";
 import { llmBudgetKind } from "./llm-budget.ts";
@@ -13,6 +14,7 @@ export const POLICY_KINDS: readonly PolicyKind[] = [
   priceTableKind,
   llmBudgetKind,
   apiRouteKind,
+  httpRouteKind,
 ];
 
 /** Everything in this API group is ours; what is not known there is a mistake. */
@@ -34,7 +36,11 @@ export function findKind(
   apiVersion: string,
   kind: string,
 ): KindMatch {
-  const exact = kinds.find((known) => known.kind === kind && known.apiVersion === apiVersion);
+  const exact = kinds.find(
+    (known) =>
+      known.kind === kind &&
+      (known.apiVersion === apiVersion || known.olderVersions?.includes(apiVersion) === true),
+  );
   if (exact !== undefined) return { kind: exact };
   const siblings = kinds.filter((known) => groupOf(known.apiVersion) === groupOf(apiVersion));
   const sameKind = siblings.find((known) => known.kind === kind);
@@ -42,7 +48,8 @@ export function findKind(
     const problem = `expected "${sameKind.apiVersion}", found "${apiVersion}"`;
     return { problem, field: "apiVersion" };
   }
-  const names = siblings.map((known) => known.kind);
+  // A GRPCRoute is near an HTTPRoute, but no typo of it.
+  const names = siblings.flatMap((known) => (known.isForeign === true ? [] : [known.kind]));
   const closest = closestName(kind, names);
   // Kuadrant's RateLimitPolicy is near TokenRateLimitPolicy, too, but no typo of it.
   const isTypo = closest !== null && Math.abs(closest.length - kind.length) <= 2;

@@ -45,7 +45,7 @@ export interface CompiledLimit {
 }
 
 export interface TokenRateLimitPolicy {
-  targetRef: { group: string; kind: string; name: string };
+  targetRef: { group: string; kind: string; name: string; sectionName?: string };
   /** Bare limits are defaults. */
   role: "defaults" | "overrides";
   strategy: "atomic" | "merge";

@@ -89,8 +89,9 @@ describe("targets", () => {
     expect(matched(load(policies, targets), request({ path }))).toEqual(expected);
   });
 
-  test("not told: every target matches", () => {
-    expect(matched(load(policies), request({ path: "/x" }))).toEqual(["chat", "images"]);
+  test("not told: every target matches, and no limit is off", () => {
+    const all = ["gateway", "elsewhere", "chat", "images"];
+    expect(matched(load(policies), request({ path: "/x" }))).toEqual(all);
   });
 });
 

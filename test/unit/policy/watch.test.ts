@@ -57,7 +57,7 @@ describe("a folder", () => {
     await writeFile(join(dir, "team", "deep", "a.yml"), text("deep"));
     await writeFile(join(dir, ".git", "b.yaml"), text("hidden"));
     await writeFile(join(dir, ".c.yaml"), text("hidden"));
-    await writeFile(join(dir, "d.json"), "{}");
+    await writeFile(join(dir, "d.json5"), "{}");
     await symlink(dir, join(dir, "team", "loop"));
     const loaded = await loadPolicies(dir);
     expect([...loaded.files.keys()]).toEqual([join(dir, "team", "deep", "a.yml")]);
