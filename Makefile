@@ -3,7 +3,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 .PHONY: help up test build check bench fuzz corpus clean setup setup-test format generate
 
-export UPSTREAM POLICIES STORE PROXY_PORT API_PORT ENVOY_ADMIN_PORT ENVOY WORKERS REPLICAS
+export UPSTREAM POLICIES STORE PROXY_PORT API_PORT ENVOY_ADMIN_PORT SIMULATOR_PORT ENVOY WORKERS REPLICAS
 
 BIN := node_modules/.bin
 WASM := build/tollgate.wasm
@@ -21,7 +21,8 @@ help: ## List the targets and the variables of `make up`
 	@echo "  PRICES=folder                     PriceTables (default: policies/prices; docs/prices.md)"
 	@echo "  STORE=embedded:./data             memory:  embedded:PATH  redis://HOST:PORT  rediss://"
 	@echo "                                    redis-sentinel://H:P,H:P/NAME  redis-cluster://H:P,H:P"
-	@echo "  PROXY_PORT=10000  API_PORT=8080  ENVOY_ADMIN_PORT=9901"
+	@echo "  PROXY_PORT=10000  API_PORT=8080  ENVOY_ADMIN_PORT=9901  SIMULATOR_PORT=n (default: any)"
+	@echo "  API_TOKEN_FILE=path               bearer token of the service's API (default: none)"
 	@echo "  ENVOY=path  WORKERS=n  REPLICAS=n (more than one needs a Redis store)"
 	@echo "  JOURNAL=folder  STORE_TIMEOUT_MS=40  RECONCILE_INTERVAL=15m  PROMETHEUS_URL= (with Redis)"
 

@@ -29,6 +29,8 @@ import { registerStatusPage } from "./web/status-page.ts";
 /** A batch of settlements with many attributes; far below what would block the event loop. */
 const BODY_LIMIT_BYTES = 8 * 1024 * 1024;
 const REQUEST_TIMEOUT_MS = 30_000;
+/** As long as Node's headers may be: how long a name may be is said by the route's schema. */
+const PARAM_LIMIT_CHARS = 16 * 1024;
 const API_VERSION = "0.1.0";
 
 /** Everything that the application is made of. */
@@ -62,6 +64,7 @@ export function buildApp(parts: Parts): FastifyInstance {
     onConstructorPoisoning: "ignore",
     frameworkErrors: answerError,
     clientErrorHandler: answerClientError,
+    routerOptions: { maxParamLength: PARAM_LIMIT_CHARS },
     // Else fastify loads compilers of its own, which those set below replace.
     schemaController: { compilersFactory: { buildValidator: notUsed, buildSerializer: notUsed } },
   });

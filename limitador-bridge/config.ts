@@ -156,9 +156,13 @@ function oneOf(
   throw new ConfigError(`${name}: expected one of ${allowed.join(", ")}, got "${given}"`);
 }
 
-function readToken(
+/**
+ * The bearer token of API_TOKEN, or of the file that API_TOKEN_FILE names; null: none is set.
+ * @throws ConfigError where both are set, the file cannot be read or holds no token
+ */
+export function readToken(
   env: Record<string, string | undefined>,
-  readFile: (path: string) => string,
+  readFile: (path: string) => string = (path) => readFileSync(path, "utf8"),
 ): string | null {
   const token = value(env, "API_TOKEN");
   const file = value(env, "API_TOKEN_FILE");

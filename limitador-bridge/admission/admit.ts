@@ -181,8 +181,9 @@ function refuse(parts: AdmissionParts, found: Case, refusals: readonly Refusal[]
   const refused = refusalOf(options, refusals);
   const denial = plan === null ? null : exceeded(plan, refused);
   if (plan === null || denial === null) {
-    return refuseLimit(parts, found, limitStates(limits, refused.violated));
+    const counters = [...refused.counters, ...refused.violated];
+    return refuseLimit(parts, found, limitStates(limits, refused.violated), counters);
   }
   raiseRejected(parts, found, plan, denial, refused.counters);
-  return refuseBudget(parts, found, { denial, plan, counters: refused.counters });
+  return refuseBudget(parts, found, { denial, plan, limits, counters: refused.counters });
 }

@@ -7,7 +7,16 @@ import type { CounterView } from "../ledger/store/store.ts";
 import type { EvaluationError, MatchedLimit } from "../policy/policy-set.ts";
 import { type AdmissionParts, type Case, denialRecord, type RecordedCase } from "./case.ts";
 import { denial, type Reason } from "./denial.ts";
-import { deniedMessage, type LimitState, rateLimitHeaders, secondsUntil } from "./limit-text.ts";
+import {
+  deniedMessage,
+  type LimitState,
+  limitStates,
+  rateLimitHeaders,
+  secondsUntil,
+} from "./limit-text.ts";
+
+/** Every 429 says when to come back; when somebody defines a budget is not known. */
+const RETRY_UNKNOWN_SECONDS = "3600";
 
 /** What a budget refuses with. */
 export interface BudgetRefusal {
@@ -15,13 +24,19 @@ export interface BudgetRefusal {
   /** null: refused before anything was planned. */
   plan: BudgetPlan | null;
   counters: readonly CounterView[];
+  /** Limits of policies that count the request too. */
+  limits?: MatchedLimit[];
 }
 
-/** A limit is reached. */
+/**
+ * A limit is reached.
+ * @param counters of limits and budgets alike, as the store told them
+ */
 export function refuseLimit(
   parts: AdmissionParts,
   found: Case,
   violated: LimitState[],
+  counters: readonly CounterView[],
 ): AdmitAnswer {
   // To come back before the last of them resets would be in vain.
   const [last] = violated.toSorted((a, b) => b.view.resetsAtMs - a.view.resetsAtMs);
@@ -32,6 +47,7 @@ export function refuseLimit(
   return refuse(parts, found, "limit_exceeded", deniedMessage(last, reserve), {
     ...retryAfter(last.view.resetsAtMs, found.nowMs),
     ...rateLimitHeaders([last], found.nowMs),
+    ...(found.plan === null ? {} : budgetHeaders(found.plan, null, counters)),
   });
 }
 
@@ -39,13 +55,15 @@ export function refuseLimit(
 export function refuseBudget(
   parts: AdmissionParts,
   found: RecordedCase,
-  { denial: budgetDenial, plan, counters }: BudgetRefusal,
+  { denial: budgetDenial, plan, counters, limits = [] }: BudgetRefusal,
 ): AdmitAnswer {
-  const { code, message, resetsAtMs } = budgetDenial;
+  const { code, status, message, resetsAtMs } = budgetDenial;
   parts.metrics.budget.countRejected(found.payer.team, code);
   return refuse(parts, found, budgetDenial, message, {
     ...(resetsAtMs === null ? {} : retryAfter(resetsAtMs, found.nowMs)),
+    ...(resetsAtMs === null && status === 429 ? { "retry-after": RETRY_UNKNOWN_SECONDS } : {}),
     ...(plan === null ? {} : budgetHeaders(plan, null, counters)),
+    ...rateLimitHeaders(limitStates(limits, counters), found.nowMs),
   });
 }
 

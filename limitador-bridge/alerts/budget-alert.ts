@@ -13,6 +13,7 @@ const SEVERITIES: Record<ThresholdAction, Severity> = {
 /** What is told when a threshold is reached. */
 export function budgetAlert(reached: BudgetAlert, nowMs: number): Alert {
   const { level, name, policy, percent, action, period, usedNanoUsd, budgetNanoUsd } = reached;
+  const { mode } = reached;
   return {
     key: reached.dedupeKey,
     name: "LLMBudgetThreshold",
@@ -22,21 +23,30 @@ export function budgetAlert(reached: BudgetAlert, nowMs: number): Alert {
     startsAtMs: nowMs,
     endsAtMs: reached.resetsAtMs,
     labels: { level, [level]: name ?? "", policy, percent: String(percent), action, period },
-    details: { percent, action, period, usedNanoUsd, budgetNanoUsd },
+    details: { percent, action, mode, period, usedNanoUsd, budgetNanoUsd },
   };
 }
 
 function summaryOf(reached: BudgetAlert): string {
-  const { level, name, percent, action, period, usedNanoUsd, budgetNanoUsd } = reached;
+  const { level, name, percent, period, usedNanoUsd, budgetNanoUsd } = reached;
   const unknown = "Requests of no known team have";
   const who = level === "organization" ? `Organization ${name} has` : `Team ${name} has`;
   const spent = `${usdText(usedNanoUsd)} of ${usdText(budgetNanoUsd)} USD are spent`;
-  const resets = new Date(reached.resetsAtMs).toISOString();
-  const effects: Record<ThresholdAction, string> = {
-    alert: `The budget resets at ${resets}.`,
-    alert_and_downgrade: `Requests go to a cheaper model until ${resets}.`,
-    reject: `Requests are refused until ${resets}.`,
-  };
   const subject = name === null ? unknown : who;
-  return `${subject} reached ${percent} % of the budget of ${period}: ${spent}. ${effects[action]}`;
+  const effect = effectOf(reached);
+  return `${subject} reached ${percent} % of the budget of ${period}: ${spent}. ${effect}`;
+}
+
+/** What happens now, or would if the budget were not in shadow mode. */
+function effectOf({ action, mode, mayDowngrade, resetsAtMs }: BudgetAlert): string {
+  const resets = new Date(resetsAtMs).toISOString();
+  const isShadow = mode === "shadow";
+  const nothing = isShadow ? " (mode: shadow, so that nothing is changed)." : ".";
+  if (action === "reject") {
+    return `Requests ${isShadow ? "would be" : "are"} refused until ${resets}${nothing}`;
+  }
+  if (action === "alert") return `The budget resets at ${resets}.`;
+  if (!mayDowngrade) return `The budget names no cheaper model to go to, and resets at ${resets}.`;
+  const go = isShadow ? "would go" : "go";
+  return `Requests ${go} to a cheaper model, where there is one, until ${resets}${nothing}`;
 }

@@ -53,7 +53,9 @@ export const Budget = Type.Object({
 
 export const GrantAnswer = Type.Object({
   id: Type.String(),
-  team: Type.String(),
+  /** Whose budget it increases: one of both. */
+  team: Type.Optional(Type.String()),
+  organization: Type.Optional(Type.String()),
   amountNanoUsd: NanoUsd,
   amountUsd: Usd,
   createdAt: Type.String(),
@@ -100,10 +102,10 @@ function forecastAnswer(forecast: BudgetState["forecast"]) {
 }
 
 export function grantAnswer(grant: Grant): Static<typeof GrantAnswer> {
-  const { id, team, amountNanoUsd, createdAtMs, expiresAtMs, reason, author } = grant;
+  const { id, amountNanoUsd, createdAtMs, expiresAtMs, reason, author } = grant;
   return {
     id,
-    team,
+    ...("team" in grant ? { team: grant.team } : { organization: grant.organization }),
     amountNanoUsd,
     amountUsd: usdText(amountNanoUsd),
     createdAt: new Date(createdAtMs).toISOString(),

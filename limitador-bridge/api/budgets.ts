@@ -76,16 +76,16 @@ export function registerBudgets(app: FastifyInstance, parts: BudgetsParts): void
       organizationBudget: above === undefined ? null : budgetAnswer(above),
       byApp: byApp.rows().map((row) => shareAnswer(row, "app")),
       byModel: byModel.rows().map((row) => shareAnswer(row, "model")),
-      grants: parts.grants.list(team, parts.nowMs()).map(grantAnswer),
+      grants: parts.grants.list({ team }, parts.nowMs()).map(grantAnswer),
     };
   });
 
   watchSpending(parts);
 }
 
-/** The error for a team that no budget limits. */
-export function noBudget(team: string): ApiError {
-  return new ApiError("not_found", `no budget is in force for team "${team}"`);
+/** The error for a team, or organization, that no budget limits. */
+export function noBudget(name: string, kind: "team" | "organization" = "team"): ApiError {
+  return new ApiError("not_found", `no budget is in force for ${kind} "${name}"`);
 }
 
 function stateParts({ store, policies, grants, nowMs }: BudgetsParts): BudgetStateParts {

@@ -1,18 +1,35 @@
 /** POST /v1/estimate: tokens, cost and verdict of a request before it is sent. */
-import type { FastifyInstance } from "fastify";
+import type { FastifyInstance, FastifyRequest } from "fastify";
 import Type, { type Static } from "typebox";
 import type { AdmissionParts } from "../admission/case.ts";
 import { usdText } from "../budget/amount.ts";
-import type { ApiRoute } from "../contract/filter.ts";
+import type { ApiRoute, LlmRequest } from "../contract/filter.ts";
 import { Attributes } from "../contract/filter.ts";
 import { ApiError } from "../errors.ts";
-import { type Preview, PreviewUnavailable, preview } from "../estimate/preview.ts";
+import { isRequestBody, pathOfBody } from "../estimate/plain-body.ts";
+import {
+  NO_COST,
+  type Preview,
+  type PreviewCost,
+  PreviewUnavailable,
+  preview,
+} from "../estimate/preview.ts";
 import { promptText } from "../estimate/preview-prompt.ts";
-import { llmRequest, type RequestPointers } from "../estimate/preview-request.ts";
+import {
+  type AskedRequest,
+  isMetered,
+  llmRequest,
+  type RequestPointers,
+} from "../estimate/preview-request.ts";
 import { createTokenCounter, type TokenCounter } from "../estimate/token-worker-pool.ts";
 import type { Store } from "../ledger/store/store.ts";
 import { callStore } from "./store-call.ts";
 
+/** A request body by itself: see isRequestBody and pathOfBody. */
+const PlainBody = Type.Object(
+  { model: Type.Optional(Type.String()) },
+  { additionalProperties: true, not: { required: ["body"] } },
+);
 const Body = Type.Object(
   {
     /** e.g. openai.chat.completions; told by the path where not given. */
@@ -48,6 +65,8 @@ const Limit = Type.Object({
   resetsAt: Type.String(),
 });
 const Answer = Type.Object({
+  /** false: the filter lets it pass without asking; nothing is counted or charged. */
+  metered: Type.Boolean(),
   api: NullableText,
   requestedModel: NullableText,
   /** The model that would run. */
@@ -59,6 +78,7 @@ const Answer = Type.Object({
     expectedOutput: Count,
     maxOutput: Count,
   }),
+  /** null: the model has no known price. */
   cost: Type.Union([
     Type.Object({
       lowNanoUsd: Count,
@@ -98,17 +118,49 @@ export function registerEstimate(app: FastifyInstance, parts: EstimateParts): vo
     body: Body,
     response: { 200: Answer },
   };
-  app.post<{ Body: Body }>("/v1/estimate", { schema }, async ({ body }) => {
+  const route = { schema, preValidation: wrapPlainBody, config: { otherBody: PlainBody } };
+  app.post<{ Body: Body }>("/v1/estimate", route, async ({ body }) => {
     const { json, bytes } = parsed(body.body);
     const path = body.path ?? null;
     const policies = parts.policies();
     const { bodyPointers } = policies.needs;
     const asked = { api: body.api ?? null, path, body: json, bodyBytes: bytes };
-    const llm = llmRequest(asked, { ...parts.capture, bodyPointers });
+    const apis = [...(policies.apiRoutes ?? []), ...parts.capture.apis];
+    const reading = { apis, request: parts.capture.request, bodyPointers };
+    const llm = llmRequest(asked, reading);
+    const named = { api: llm.api, requestedModel: llm.model };
+    if (!isMetered(asked, reading)) return { metered: false, ...named, ...unmetered(asked, llm) };
     const request = { attributes: attributesOf(body), llm, prompt: promptText(json) };
-    const found = await previewed({ ...parts, shapes: parts.capture, tokens }, request);
-    return { api: llm.api, requestedModel: llm.model, ...answerOf(found) };
+    const shapes = { ...parts.capture, apis };
+    const found = await previewed({ ...parts, shapes, tokens }, request);
+    return { metered: true, ...named, ...answerOf(found) };
   });
+}
+
+/** What is no envelope but a request body is put into one. */
+async function wrapPlainBody(request: FastifyRequest): Promise<void> {
+  const { body } = request;
+  if (!isRequestBody(body) || Object.hasOwn(body, "body")) return;
+  request.body = { path: pathOfBody(body), body };
+}
+
+/** The answer for a request that passes the filter without being looked at. */
+function unmetered({ path }: AskedRequest, { model }: LlmRequest) {
+  const tokens = { input: 0, inputSource: "bytes", inputIsPartial: false } as const;
+  return {
+    model,
+    tokens: { ...tokens, expectedOutput: 0, maxOutput: 0 },
+    cost: costAnswer(NO_COST),
+    verdict: "allow",
+    status: null,
+    code: null,
+    why:
+      `Requests to ${path} are not metered: it is no path of a known API, and the body does not ` +
+      "have both a model's name and a prompt.",
+    cutAfterOutputBytes: null,
+    headers: {},
+    limits: [],
+  } as const;
 }
 
 /** A store that is away is the service's fault and not the request's. */
@@ -150,7 +202,16 @@ function attributesOf({ path, headers, attributes }: Body): Record<string, unkno
   };
 }
 
-function answerOf({ tokens, cost, answer, model, limits }: Preview) {
+function costAnswer(cost: PreviewCost) {
+  return {
+    ...cost,
+    lowUsd: usdText(cost.lowNanoUsd),
+    expectedUsd: usdText(cost.expectedNanoUsd),
+    worstUsd: usdText(cost.worstNanoUsd),
+  };
+}
+
+function answerOf({ tokens, cost, isFree, answer, model, limits }: Preview) {
   const { error } =
     answer.deny === undefined
       ? { error: null }
@@ -158,19 +219,11 @@ function answerOf({ tokens, cost, answer, model, limits }: Preview) {
   return {
     model,
     tokens,
-    cost:
-      cost === null
-        ? null
-        : {
-            ...cost,
-            lowUsd: usdText(cost.lowNanoUsd),
-            expectedUsd: usdText(cost.expectedNanoUsd),
-            worstUsd: usdText(cost.worstNanoUsd),
-          },
+    cost: cost === null ? null : costAnswer(cost),
     verdict: answer.verdict,
     status: answer.deny?.status ?? null,
     code: error?.code ?? null,
-    why: error?.message ?? whyAllowed(answer, limits),
+    why: error?.message ?? whyAllowed(answer, limits, isFree),
     cutAfterOutputBytes: answer.cut?.afterOutputBytes ?? null,
     headers: answer.deny?.headers ?? answer.responseHeaders,
     limits: limits.map(limitOf),
@@ -180,10 +233,12 @@ function answerOf({ tokens, cost, answer, model, limits }: Preview) {
 function whyAllowed(
   { model, maxOutputTokens, cut }: Preview["answer"],
   limits: Preview["limits"],
+  isFree: boolean,
 ): string {
   const said = [
     limits.length === 0 ? "No limit counts this request." : "All limits have room for it.",
   ];
+  if (isFree) said.push("The provider charges nothing for it.");
   if (model !== undefined) said.push(`It would run on ${model} instead.`);
   if (maxOutputTokens !== undefined) {
     said.push(`Its output would be limited to ${maxOutputTokens} tokens.`);

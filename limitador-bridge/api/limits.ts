@@ -2,21 +2,36 @@
 import type { FastifyInstance } from "fastify";
 import Type, { type Static } from "typebox";
 import type { Log } from "../admission/ports.ts";
+import { budgetOfCounter } from "../budget/budget-counter.ts";
+import type { BudgetIndex } from "../budget/budget-index.ts";
+import { organizationKey, teamKey } from "../budget/budget-key.ts";
+import type { GrantSource } from "../budget/grants.ts";
 import type { CounterView, Store } from "../ledger/store/store.ts";
+import { carryPercent, type Window } from "../ledger/window.ts";
 import type { Metrics } from "../metrics.ts";
-import { type CounterNames, counterKeyPrefix, counterNames } from "./counter-names.ts";
+import { ANYONE } from "../policy/kinds/llm-budget-schema.ts";
+import type { PolicySet } from "../policy/policy-set.ts";
+import {
+  budgetCounterNames,
+  type CounterNames,
+  counterKeyPrefix,
+  counterNames,
+  rateOfKey,
+} from "./counter-names.ts";
 import { callStore } from "./store-call.ts";
 
 const DEFAULT_MAX = 100;
 const MAX_MAX = 1000;
 /** Counters looked at for one answer; the store sorts and this filters, on the event loop. */
 const MAX_SCANNED = 10_000;
+/** Of every team; see budget-key.ts. */
+const BUDGET_PREFIX = "budget/";
 
 const Query = Type.Object(
   {
     /** namespace/name, or the name alone. */
     policy: Type.Optional(Type.String()),
-    /** Name of the limit in its policy. */
+    /** Name of the limit in its policy; of budgets organization, team, app, user, model, task. */
     limit: Type.Optional(Type.String()),
     /** Any counter value contains this. */
     counter: Type.Optional(Type.String()),
@@ -29,13 +44,24 @@ const Query = Type.Object(
 );
 type Query = Static<typeof Query>;
 
+/** What a counter is called, and the limit in force. */
+interface Counted {
+  names: CounterNames;
+  limit: number;
+}
+
 const Count = Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER });
 const Limit = Type.Object({
   policy: Type.String(),
   limitName: Type.String(),
-  /** What the counter is for: values of the counter expressions, in their order. */
+  /**
+   * What the counter is for: values of the counter expressions, in their order. Of a budget: the
+   * organization, the team, or the team and what the ceiling is of; "": not known.
+   */
   counters: Type.Array(Type.String()),
   unit: Type.String({ enum: ["total", "input", "output", "requests", "usd"] }),
+  /** e.g. 24h, sliding 1h, calendar month (UTC) */
+  window: Type.String(),
   limit: Count,
   used: Count,
   held: Count,
@@ -50,27 +76,72 @@ const Answer = Type.Object({
 
 export interface LimitsParts {
   store: Pick<Store, "counters">;
+  policies: () => Pick<PolicySet, "budgets" | "rates">;
+  grants: GrantSource;
   metrics: Metrics;
   log: Log;
+  nowMs: () => number;
 }
 
 export function registerLimits(app: FastifyInstance, parts: LimitsParts): void {
   const schema = {
-    summary: "Counters with used, held and remaining; usd in nano-USD",
+    summary: "Counters of policies and budgets: used, held and remaining; usd in nano-USD",
     querystring: Query,
     response: { 200: Answer },
   };
   app.get<{ Querystring: Query }>("/v1/limits", { schema }, async ({ query }) => {
     const max = query.max ?? DEFAULT_MAX;
-    const prefix = counterKeyPrefix(query.policy, query.limit);
-    const views = await callStore(parts, () => parts.store.counters(prefix, MAX_SCANNED));
+    const policies = parts.policies();
+    const views: CounterView[] = [];
+    let isCut = false;
+    for (const prefix of prefixesOf(query, policies.budgets)) {
+      const found = await callStore(parts, () => parts.store.counters(prefix, MAX_SCANNED));
+      isCut ||= found.length === MAX_SCANNED;
+      views.push(...found);
+    }
     const limits = views.flatMap((view) => {
-      const names = counterNames(view.key);
-      return names !== null && isAskedFor(names, query) ? [limitOf(names, view)] : [];
+      const counted = countedBy(view, parts, policies);
+      return counted !== null && isAskedFor(counted.names, query) ? [limitOf(counted, view)] : [];
     });
-    const truncated = limits.length > max || views.length === MAX_SCANNED;
-    return { limits: limits.slice(0, max), truncated };
+    return { limits: limits.slice(0, max), truncated: isCut || limits.length > max };
   });
+}
+
+/** What the keys of the counters that may be asked for begin with. */
+function prefixesOf({ policy, limit }: Query, { budgets }: BudgetIndex): string[] {
+  const prefix = counterKeyPrefix(policy, limit);
+  if (prefix === "") return [prefix];
+  const ofBudgets = budgets.flatMap(({ policy: name, team, organization }) => {
+    if (name !== policy) return [];
+    if (team === ANYONE) return [BUDGET_PREFIX];
+    return [team === null ? organizationKey(organization ?? "") : teamKey(team)];
+  });
+  const all = [prefix, ...ofBudgets];
+  // A namespace may be named "budget" too: what two of them begin with is not to be told twice.
+  return all.filter((each) => !all.some((other) => other !== each && each.startsWith(other)));
+}
+
+/** What a counter counts, and how much that may be now; null: nothing that anyone asks for. */
+function countedBy(
+  view: CounterView,
+  { grants, nowMs }: LimitsParts,
+  { budgets, rates }: ReturnType<LimitsParts["policies"]>,
+): Counted | null {
+  const names = counterNames(view.key);
+  if (names !== null) {
+    const rate = rates?.get(rateOfKey(view.key));
+    return { names, limit: inForce(rate?.window, rate?.amount, view) };
+  }
+  const budget = budgetOfCounter(view.key, budgets, grants, nowMs());
+  if (budget === null) return null;
+  const limit = inForce(budget.window, budget.limitNanoUsd, view);
+  return { names: budgetCounterNames(budget), limit };
+}
+
+/** Only the counter knows what was carried over, and what held when its policy went. */
+function inForce(window: Window | undefined, amount: number | undefined, view: CounterView) {
+  if (window === undefined || carryPercent(window) > 0) return view.limit;
+  return amount ?? view.limit;
 }
 
 function isAskedFor(names: CounterNames, query: Query): boolean {
@@ -84,16 +155,17 @@ function isAskedFor(names: CounterNames, query: Query): boolean {
   );
 }
 
-function limitOf(names: CounterNames, view: CounterView): Static<typeof Limit> {
+function limitOf({ names, limit }: Counted, view: CounterView): Static<typeof Limit> {
   return {
     policy: names.policy,
     limitName: names.limit,
     counters: names.counters,
     unit: view.unit,
-    limit: view.limit,
+    window: names.window,
+    limit,
     used: view.used,
     held: view.held,
-    remaining: view.remaining,
+    remaining: Math.max(0, limit - view.used - view.held),
     resetsAt: new Date(view.resetsAtMs).toISOString(),
   };
 }

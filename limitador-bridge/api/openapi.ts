@@ -1,5 +1,5 @@
 /** The OpenAPI 3.1 document, made of the same schemas that requests are validated with. */
-import type { FastifyInstance, RouteOptions } from "fastify";
+import type { FastifyContextConfig, FastifyInstance, RouteOptions } from "fastify";
 import type { TObject, TSchema } from "typebox";
 import { ErrorBody } from "../errors.ts";
 
@@ -12,6 +12,12 @@ declare module "fastify" {
     bearer?: boolean;
     /** Content type of the 200 answer, where it is not JSON. */
     contentType?: string;
+    /** Further content types that the 200 answer may have, each with what it is. */
+    otherTypes?: Record<string, TSchema>;
+    /** Headers of the 200 answer, each with what it says. */
+    headers?: Record<string, string>;
+    /** Another form that the request body may have. */
+    otherBody?: TSchema;
   }
 }
 
@@ -72,7 +78,8 @@ function openApiDocument(table: RouteTable, version: string): object {
 
 function operation(method: string, path: string, route: RouteOptions): object {
   const { summary, body, params, querystring, response } = route.schema ?? {};
-  const contentType = route.config?.contentType ?? JSON_TYPE;
+  const { otherBody } = route.config ?? {};
+  const bodySchema = otherBody === undefined ? body : { anyOf: [body, otherBody] };
   return {
     operationId: operationId(method, path),
     summary: summary ?? "",
@@ -82,10 +89,10 @@ function operation(method: string, path: string, route: RouteOptions): object {
     ]),
     ...(body === undefined
       ? {}
-      : { requestBody: { required: true, content: { [JSON_TYPE]: { schema: body } } } }),
+      : { requestBody: { required: true, content: { [JSON_TYPE]: { schema: bodySchema } } } }),
     // An empty requirement beside the other: a token is only asked for where one is configured.
     ...(route.config?.bearer ? { security: [{ bearer: [] }, {}] } : {}),
-    responses: responses((response ?? {}) as Record<string, TSchema>, contentType),
+    responses: responses((response ?? {}) as Record<string, TSchema>, route.config ?? {}),
   };
 }
 
@@ -111,15 +118,33 @@ function parameters(place: "path" | "query", given: TObject): object[] {
   }));
 }
 
-function responses(given: Record<string, TSchema>, contentType: string): object {
+function responses(given: Record<string, TSchema>, config: FastifyContextConfig): object {
   const known = Object.entries(given).map(([status, schema]) => [
     status,
-    status === "304"
-      ? { description: "not modified" }
-      : { description: "the answer", content: { [contentType]: { schema } } },
+    status === "304" ? { description: "not modified" } : answer(status, schema, config),
   ]);
   const error = { description: "an error", content: { [JSON_TYPE]: { schema: errorRef() } } };
   return { ...Object.fromEntries(known), default: error };
+}
+
+function answer(status: string, schema: TSchema, config: FastifyContextConfig): object {
+  const { contentType = JSON_TYPE, otherTypes = {}, headers } = config;
+  const types =
+    status === "200" ? { [contentType]: schema, ...otherTypes } : { [contentType]: schema };
+  const content = Object.fromEntries(
+    Object.entries(types).map(([type, each]) => [type, { schema: each }]),
+  );
+  const described = Object.entries(headers ?? {}).map(([name, description]) => [
+    name,
+    { description, schema: { type: "string" } },
+  ]);
+  return {
+    description: "the answer",
+    content,
+    ...(described.length === 0 || status !== "200"
+      ? {}
+      : { headers: Object.fromEntries(described) }),
+  };
 }
 
 function errorRef(): object {

@@ -77,6 +77,11 @@ const Answer = Type.Object({
   total: Type.Object(Sums),
 });
 
+/** With format=csv, or where `accept` asks for it; with format=focus. */
+const Table = Type.String({
+  description: "The rows with a line of names: those of the groups and sums, or FOCUS columns.",
+});
+
 export interface SpendParts {
   store: Pick<Store, "records">;
   metrics: Metrics;
@@ -90,7 +95,8 @@ export function registerSpend(app: FastifyInstance, parts: SpendParts): void {
     querystring: Query,
     response: { 200: Answer },
   };
-  app.get<{ Querystring: Query }>("/v1/spend", { schema }, async ({ query, headers }, reply) => {
+  const route = { schema, config: { otherTypes: { [CSV]: Table } } };
+  app.get<{ Querystring: Query }>("/v1/spend", route, async ({ query, headers }, reply) => {
     const period = asked(() => periodOf(query, parts.nowMs()));
     const format = query.format ?? (wantsCsv(headers.accept) ? "csv" : "json");
     const groupBy = groupsOf(query.groupBy, format === "focus");

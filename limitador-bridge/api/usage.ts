@@ -6,13 +6,12 @@ import { UsageRecord } from "../contract/usage-record.ts";
 import { ApiError } from "../errors.ts";
 import type { RecordQuery, Store } from "../ledger/store/store.ts";
 import type { Metrics } from "../metrics.ts";
+import { dateOrTimeOfText } from "../reports/time-text.ts";
 import { callStore } from "./store-call.ts";
 
 const NDJSON = "application/x-ndjson";
 const DEFAULT_LIMIT = 100;
 const MAX_LIMIT = 1000;
-/** A date, or a date and a time with its zone (RFC 3339). */
-const TIME = /^\d{4}-\d\d-\d\d(T\d\d:\d\d(:\d\d(\.\d{1,9})?)?(Z|[+-]\d\d:\d\d))?$/i;
 
 const Query = Type.Object(
   {
@@ -35,6 +34,9 @@ const Answer = Type.Object({
   next: Type.Union([Type.String(), Type.Null()]),
 });
 
+/** With format=ndjson, or where `accept` asks for it. */
+const Lines = Type.String({ description: "One usage record as JSON on each line." });
+
 export interface UsageParts {
   store: Pick<Store, "records">;
   metrics: Metrics;
@@ -47,7 +49,11 @@ export function registerUsage(app: FastifyInstance, parts: UsageParts): void {
     querystring: Query,
     response: { 200: Answer },
   };
-  app.get<{ Querystring: Query }>("/v1/usage", { schema }, async (request, reply) => {
+  const config = {
+    otherTypes: { [NDJSON]: Lines },
+    headers: { "x-next-cursor": "Of NDJSON: the cursor of the next page; not there on the last." },
+  };
+  app.get<{ Querystring: Query }>("/v1/usage", { schema, config }, async (request, reply) => {
     const { query } = request;
     const asked = toRecordQuery(query);
     const page = await callStore(parts, () => parts.store.records(asked));
@@ -73,8 +79,8 @@ function toRecordQuery({ since, until, format: _format, limit, ...filters }: Que
 }
 
 function timeMs(name: string, text: string): number {
-  const ms = TIME.test(text) ? Date.parse(text) : Number.NaN;
-  if (!Number.isNaN(ms)) return ms;
+  const ms = dateOrTimeOfText(text);
+  if (ms !== null) return ms;
   throw new ApiError(
     "invalid_request",
     `querystring: ${name} must be a date or a time as in RFC 3339, e.g. 2026-01-31T12:00:00Z`,

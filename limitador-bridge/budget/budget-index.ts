@@ -69,6 +69,12 @@ export class BudgetIndex {
     );
   }
 
+  /** An organization's budget with no team's under it; null: it has none. */
+  organizationMatch(name: string | null): BudgetMatch | null {
+    const budget = name === null ? undefined : this.#organizations.get(name);
+    return budget === undefined ? null : { budget, team: null, organization: budget };
+  }
+
   #apply(rule: GapRule, anyone: LlmBudget, team: string | null): MatchOutcome {
     if (rule === "budget") return this.#found(anyone, team);
     if (rule === "allow" || anyone.mode === "shadow") return { kind: "none" };

@@ -3,20 +3,24 @@ import { randomUUID } from "node:crypto";
 import type { Note, Notes } from "../notes/notes.ts";
 import { sumOf } from "./amount.ts";
 import type { BudgetMatch } from "./budget-index.ts";
+import { organizationKey, teamKey } from "./budget-key.ts";
 import type { Grants } from "./budget-limits.ts";
 
 const PREFIX = "grant/";
 
-export interface Grant {
+/** Whose budget is increased, as its spec.team or spec.organization. */
+export type GrantOwner = { team: string } | { organization: string };
+
+export type Grant = GrantOwner & {
   id: string;
-  /** As the budget's spec.team. */
-  team: string;
   amountNanoUsd: number;
   expiresAtMs: number;
   createdAtMs: number;
   reason: string;
   author: string;
-}
+};
+/** A grant that is still to be given an id. */
+type GivenGrant = GrantOwner & Omit<Grant, "id">;
 
 /** The increases in force for those who spend from a budget. */
 export interface GrantSource {
@@ -26,7 +30,8 @@ export interface GrantSource {
 /** All grants, in memory for decisions and in the notes for ever after. */
 export class GrantBook implements GrantSource {
   readonly #notes: Notes;
-  readonly #byTeam = new Map<string, Grant[]>();
+  /** By the key of the counter that is increased. */
+  readonly #byKey = new Map<string, Grant[]>();
 
   constructor(notes: Notes) {
     this.#notes = notes;
@@ -41,7 +46,7 @@ export class GrantBook implements GrantSource {
   }
 
   /** Grants, in force and durable when it resolves. @throws what the notes throw */
-  async add(given: Omit<Grant, "id">): Promise<Grant> {
+  async add(given: GivenGrant): Promise<Grant> {
     const grant = { id: randomUUID(), ...given };
     await this.#notes.add({
       key: `${PREFIX}${grant.id}`,
@@ -52,27 +57,40 @@ export class GrantBook implements GrantSource {
     return grant;
   }
 
-  of({ team }: BudgetMatch, nowMs: number): Grants {
-    const grants = team === null ? [] : this.list(team, nowMs);
-    if (grants.length === 0) return {};
-    return { team: grants.reduce((sum, { amountNanoUsd }) => sumOf(sum, amountNanoUsd), 0) };
+  of({ team, organization }: BudgetMatch, nowMs: number): Grants {
+    const name = organization?.organization ?? null;
+    return {
+      ...(team === null ? {} : this.#sum("team", { team }, nowMs)),
+      ...(name === null ? {} : this.#sum("organization", { organization: name }, nowMs)),
+    };
   }
 
-  /** The team's grants that are in force, the oldest first. */
-  list(team: string, nowMs: number): Grant[] {
-    const grants = this.#byTeam.get(team) ?? [];
+  #sum(level: keyof Grants, owner: GrantOwner, nowMs: number): Grants {
+    const grants = this.list(owner, nowMs);
+    if (grants.length === 0) return {};
+    return { [level]: grants.reduce((sum, { amountNanoUsd }) => sumOf(sum, amountNanoUsd), 0) };
+  }
+
+  /** The grants of a team or organization that are in force, the oldest first. */
+  list(owner: GrantOwner, nowMs: number): Grant[] {
+    const grants = this.#byKey.get(keyOf(owner)) ?? [];
     return grants
       .filter(({ expiresAtMs }) => expiresAtMs > nowMs)
       .sort((a, b) => a.createdAtMs - b.createdAtMs);
   }
 
   #put(grant: Grant): void {
-    const others = this.#byTeam.get(grant.team) ?? [];
+    const key = keyOf(grant);
+    const others = this.#byKey.get(key) ?? [];
     const kept = others.filter(
       ({ id, expiresAtMs }) => id !== grant.id && expiresAtMs > grant.createdAtMs,
     );
-    this.#byTeam.set(grant.team, [...kept, grant]);
+    this.#byKey.set(key, [...kept, grant]);
   }
+}
+
+function keyOf(owner: GrantOwner): string {
+  return "team" in owner ? teamKey(owner.team) : organizationKey(owner.organization);
 }
 
 function read({ text }: Note): Grant {

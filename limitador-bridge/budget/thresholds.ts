@@ -28,6 +28,10 @@ export interface BudgetAlert {
   policy: string;
   percent: number;
   action: ThresholdAction;
+  /** "shadow": nothing is done. */
+  mode: LlmBudget["mode"];
+  /** false: the budget names no model to go to; an organization's teams name their own. */
+  mayDowngrade: boolean;
   notifyChannel: string | null;
   usedNanoUsd: number;
   budgetNanoUsd: number;
@@ -103,6 +107,8 @@ function alertOf(
     policy: budget.policy,
     percent,
     action,
+    mode: budget.mode,
+    mayDowngrade: level === "organization" || namesModel(budget),
     notifyChannel,
     usedNanoUsd,
     budgetNanoUsd,
@@ -110,6 +116,11 @@ function alertOf(
     resetsAtMs,
     dedupeKey: `alert/${owner}/${period}/${percent}`,
   };
+}
+
+/** See downgradeOf in routing.ts; whether it is cheaper depends on the request. */
+function namesModel({ costRouting, defaultModel, cheapModel }: LlmBudget): boolean {
+  return costRouting !== null || defaultModel !== null || cheapModel !== null;
 }
 
 const formats = new Map<string, Intl.DateTimeFormat>();

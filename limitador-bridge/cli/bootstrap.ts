@@ -14,8 +14,8 @@ export interface BootstrapValues {
   /** One for each service process. */
   apiPorts: number[];
   wasmPath: string;
-  /** Bearer token of the service; "": none is asked for. */
-  token: string;
+  /** Bearer token of the service; null: none is asked for. */
+  token: string | null;
 }
 
 /** Where Debian, Alpine and most images keep the certificates of public authorities. */
@@ -27,7 +27,7 @@ export function renderBootstrap(template: string, values: BootstrapValues): stri
   if (document.errors[0]) throw document.errors[0];
   if (values.upstream.protocol === "https:") addTls(document, values.upstream.hostname);
   addReplicas(document, values.apiPorts);
-  if (values.token) addToken(document, values.token);
+  if (values.token !== null) addToken(document, values.token);
   return String(document);
 }
 

@@ -2,6 +2,9 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { setTimeout as sleep } from "node:timers/promises";
 
+/** After the first answer; a process that cannot listen has ended by then. */
+const SECOND_LOOK_MS = 200;
+
 export interface Running {
   name: string;
   pid: number;
@@ -57,19 +60,30 @@ function running(name: string, child: ChildProcess): Running {
   return { name, pid, ended, isRunning: () => alive, stop };
 }
 
-/** Waits until `url` answers 200. Throws after `deadlineMs`, or as soon as `part` has ended. */
+/** Throws where `part` has ended. */
+export async function checkRunning(part: Running): Promise<void> {
+  if (!part.isRunning()) throw new Error(`${part.name} ended by ${await part.ended}`);
+}
+
+/**
+ * Waits until `url` answers 200. Another process may be who answers, while `part` finds its port
+ * taken and ends: it is looked at once more a little later.
+ * @throws Error after `deadlineMs`, or as soon as `part` has ended
+ */
 export async function answers(part: Running, url: string, deadlineMs: number): Promise<void> {
   const until = Date.now() + deadlineMs;
   for (;;) {
-    if (!part.isRunning()) throw new Error(`${part.name} ended by ${await part.ended}`);
+    await checkRunning(part);
     try {
       const response = await fetch(url, { signal: AbortSignal.timeout(1000) });
       await response.arrayBuffer();
-      if (response.ok) return;
+      if (response.ok) break;
     } catch {
       // Not listening yet; the deadline below says when that is an error.
     }
     if (Date.now() > until) throw new Error(`${part.name} is not ready after ${deadlineMs} ms`);
     await sleep(50);
   }
+  await Promise.race([part.ended, sleep(SECOND_LOOK_MS)]);
+  await checkRunning(part);
 }

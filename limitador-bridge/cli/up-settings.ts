@@ -2,6 +2,7 @@
 import { accessSync, constants, existsSync } from "node:fs";
 import { delimiter, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
+import { readToken } from "../config.ts";
 
 /** The folder that holds package.json: two above dist/cli and limitador-bridge/cli alike. */
 export const PROJECT_ROOT = resolve(fileURLToPath(import.meta.url), "../../..");
@@ -14,17 +15,20 @@ export interface UpSettings {
   proxyPort: number;
   apiPort: number;
   adminPort: number;
-  simulatorPort: number;
+  /** null: any that is free. */
+  simulatorPort: number | null;
   workers: number | null;
   replicas: number;
   template: string;
   wasm: string;
+  /** Bearer token of the service; null: none is asked for. */
+  token: string | null;
 }
 
 /** A setting that cannot be used; the message names the variable. */
 export class SettingError extends Error {}
 
-/** Reads the variables; an empty one counts as unset. Throws SettingError. */
+/** Reads the variables; an empty one counts as unset. Throws SettingError or ConfigError. */
 export function readSettings(env: NodeJS.ProcessEnv): UpSettings {
   const store = env.STORE || "embedded:./data";
   const replicas = whole(env, "REPLICAS", 1, 1, 64);
@@ -45,11 +49,12 @@ export function readSettings(env: NodeJS.ProcessEnv): UpSettings {
     proxyPort: whole(env, "PROXY_PORT", 10000, 1, 65535),
     apiPort: whole(env, "API_PORT", 8080, 1, 65535),
     adminPort: whole(env, "ENVOY_ADMIN_PORT", 9901, 1, 65535),
-    simulatorPort: whole(env, "SIMULATOR_PORT", 8090, 1, 65535),
+    simulatorPort: env.SIMULATOR_PORT ? whole(env, "SIMULATOR_PORT", 0, 1, 65535) : null,
     workers,
     replicas,
     template: resolve(env.ENVOY_BOOTSTRAP || join(PROJECT_ROOT, "envoy/bootstrap.yaml")),
     wasm: resolve(env.TOLLGATE_WASM || join(PROJECT_ROOT, "build/tollgate.wasm")),
+    token: readToken(env),
   };
 }
 

@@ -8,11 +8,14 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { renderBootstrap } from "./bootstrap.ts";
 import { keepUp, type Part, startPart } from "./keep-up.ts";
-import { answers, start } from "./process.ts";
+import { checkFree, freePort, type WantedPort } from "./ports.ts";
+import { answers, checkRunning, start } from "./process.ts";
+import { sampleFor, sampleText } from "./sample.ts";
+import { serviceEnv } from "./service-env.ts";
 import { findEnvoy, PROJECT_ROOT, readSettings, type UpSettings } from "./up-settings.ts";
 
 const READY_DEADLINE_MS = 30_000;
-/** Requests under way get this long to end before Envoy is stopped. */
+/** Requests under way get this long to end before Envoy is stopped, and their settlements. */
 const DRAIN_DEADLINE_MS = 5_000;
 /** Long enough for the filter's last batch of settlements (flush_interval_ms). */
 const LAST_FLUSH_MS = 400;
@@ -26,7 +29,8 @@ export async function up(env: NodeJS.ProcessEnv): Promise<number> {
   const parts: Part[] = [];
   const interrupted = new Promise<"interrupted">((resolve) => {
     for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
-      process.once(signal, () => resolve("interrupted"));
+      // Not once: a second one while all is being stopped would end just this process.
+      process.on(signal, () => resolve("interrupted"));
     }
   });
   try {
@@ -46,8 +50,9 @@ async function startAll(
   parts: Part[],
   env: NodeJS.ProcessEnv,
 ): Promise<void> {
+  await checkFree(wantedPorts(settings, env));
   const upstream = settings.upstream ?? (await startSimulator(settings, parts, env));
-  const apiPorts = Array.from({ length: settings.replicas }, (_, i) => settings.apiPort + i);
+  const apiPorts = apiPortsOf(settings);
   for (const port of apiPorts) await startService(settings, port, parts, env);
   const template = await readFile(settings.template, "utf8");
   const bootstrap = renderBootstrap(template, {
@@ -59,7 +64,7 @@ async function startAll(
     apiHost: "127.0.0.1",
     apiPorts,
     wasmPath: settings.wasm,
-    token: env.API_TOKEN ?? "",
+    token: settings.token,
   });
   const file = join(folder, "bootstrap.yaml");
   await writeFile(file, bootstrap, { mode: 0o600 });
@@ -67,7 +72,27 @@ async function startAll(
   if (settings.workers) args.push("--concurrency", String(settings.workers));
   const proxy = await startPart(parts, () => start("envoy", envoy, args, env));
   await answers(proxy, `http://127.0.0.1:${settings.adminPort}/ready`, READY_DEADLINE_MS);
-  printReady(settings, upstream);
+  // Those of the start may have ended since they answered.
+  for (const { running } of parts) await checkRunning(running);
+  await printReady(settings, upstream);
+}
+
+function apiPortsOf({ apiPort, replicas }: UpSettings): number[] {
+  return Array.from({ length: replicas }, (_, i) => apiPort + i);
+}
+
+function wantedPorts(settings: UpSettings, env: NodeJS.ProcessEnv): WantedPort[] {
+  const { simulatorPort, upstream, proxyHost, proxyPort, adminPort } = settings;
+  const local = "127.0.0.1";
+  const apiHost = env.HOST || local;
+  return [
+    ...(simulatorPort === null || upstream !== null
+      ? []
+      : [{ variable: "SIMULATOR_PORT", host: local, port: simulatorPort }]),
+    ...apiPortsOf(settings).map((port) => ({ variable: "API_PORT", host: apiHost, port })),
+    { variable: "PROXY_PORT", host: proxyHost, port: proxyPort },
+    { variable: "ENVOY_ADMIN_PORT", host: local, port: adminPort },
+  ];
 }
 
 async function startSimulator(
@@ -75,7 +100,7 @@ async function startSimulator(
   parts: Part[],
   env: NodeJS.ProcessEnv,
 ): Promise<URL> {
-  const port = settings.simulatorPort;
+  const port = settings.simulatorPort ?? (await freePort("127.0.0.1", wantedPorts(settings, env)));
   const script = join(PROJECT_ROOT, "dist/simulator/main.js");
   const its = { ...env, SIMULATOR_PORT: String(port) };
   const simulator = await startPart(parts, () =>
@@ -93,14 +118,7 @@ async function startService(
   env: NodeJS.ProcessEnv,
 ): Promise<void> {
   const script = join(PROJECT_ROOT, "dist/main.js");
-  const its = {
-    ...env,
-    API_PORT: String(port),
-    STORE: settings.store,
-    ...(env.JOURNAL ? { JOURNAL: join(env.JOURNAL, String(port)) } : {}),
-    POLICIES: settings.policies,
-    LOG_LEVEL: env.LOG_LEVEL || "warn",
-  };
+  const its = serviceEnv(env, settings, port);
   const service = await startPart(parts, () =>
     start("budget service", process.execPath, [script], its),
   );
@@ -122,26 +140,32 @@ async function drain(adminPort: number): Promise<void> {
     const until = Date.now() + DRAIN_DEADLINE_MS;
     while (Date.now() < until && (await activeRequests(admin)) > 0) await sleep(100);
     await sleep(LAST_FLUSH_MS);
+    const settledUntil = Date.now() + DRAIN_DEADLINE_MS;
+    while (Date.now() < settledUntil && (await waitingSettlements(admin)) > 0) await sleep(100);
   } catch (cause) {
     console.error(`tollgate: Envoy could not be drained: ${(cause as Error).message}`);
   }
 }
 
-async function activeRequests(admin: string): Promise<number> {
-  const response = await fetch(`${admin}/stats?filter=^http\\.llm\\.downstream_rq_active$`);
+function activeRequests(admin: string): Promise<number> {
+  return stat(admin, "^http\\.llm\\.downstream_rq_active$");
+}
+
+/** What the service has not acknowledged, of all workers. */
+function waitingSettlements(admin: string): Promise<number> {
+  return stat(admin, "tollgate_settlements_waiting$");
+}
+
+async function stat(admin: string, pattern: string): Promise<number> {
+  const response = await fetch(`${admin}/stats?filter=${pattern}`);
   return Number((await response.text()).split(":")[1] ?? 0);
 }
 
-function printReady(settings: UpSettings, upstream: URL): void {
+async function printReady(settings: UpSettings, upstream: URL): Promise<void> {
   const proxy = `http://${settings.proxyHost}:${settings.proxyPort}`;
   const api = `http://127.0.0.1:${settings.apiPort}`;
-  const send = "-H 'content-type: application/json' -H 'x-user: alice' -H 'x-groups: free'";
-  const body = `'{"model":"gpt-4o-mini","messages":[{"role":"user","content":"Hello"}]`;
+  const sample = await sampleFor({ api, token: settings.token });
   console.log(`tollgate is ready: ${proxy} → ${upstream.origin}, policies ${settings.policies}
 
-Ask:     curl -i ${proxy}/v1/chat/completions ${send} -d ${body}}'
-Stream:  curl -N ${proxy}/v1/chat/completions ${send} -d ${body},"stream":true}'
-Usage:   curl ${api}/v1/usage
-Limits:  curl ${api}/v1/limits
-Ctrl-C stops everything.`);
+${sampleText(proxy, api, sample)}Ctrl-C stops everything.`);
 }

@@ -62,6 +62,11 @@ const MAX_DEPTH = 32;
 const MESSAGE_TOKENS = 3;
 const ANSWER_TOKENS = 3;
 
+/** Whether the model reads a body's member of this name. */
+export function isPromptMember(name: string): boolean {
+  return PROMPT_MEMBERS.includes(name);
+}
+
 export interface PromptText {
   texts: string[];
   /** Tokens of a chat's form, beside its texts. */

@@ -3,7 +3,7 @@ import type { ApiRoute, FilterConfig, LlmRequest } from "../contract/filter.ts";
 
 export type RequestPointers = Pick<
   FilterConfig["request"],
-  "model" | "stream" | "maxOutputTokens" | "choices"
+  "model" | "stream" | "maxOutputTokens" | "choices" | "prompt"
 >;
 
 export interface ReadParts {
@@ -46,6 +46,19 @@ export function llmRequest(asked: AskedRequest, { apis, request, bodyPointers }:
     inputBytes: asked.bodyBytes,
     ...(values.length === 0 ? {} : { body: Object.fromEntries(values) }),
   } satisfies LlmRequest;
+}
+
+/**
+ * Whether the filter would meter the request: its API is known, or it is a POST of a model's name
+ * and a prompt (see FilterConfig.request.prompt). Not told where: it is taken to be metered.
+ */
+export function isMetered(
+  { api, path, body }: AskedRequest,
+  { apis, request }: Pick<ReadParts, "apis" | "request">,
+): boolean {
+  if (api !== null || path === null || routeOf(path, apis) !== null) return true;
+  const hasModel = request.model.some((pointer) => typeof valueAt(body, pointer) === "string");
+  return hasModel && request.prompt.some((pointer) => valueAt(body, pointer) !== undefined);
 }
 
 /** The first API whose path the request's ends with, and the model that stands there. */

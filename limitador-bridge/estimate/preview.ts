@@ -7,6 +7,7 @@ import { toRequestContext } from "../cel/attributes.ts";
 import type { AdmitAnswer, LlmRequest } from "../contract/filter.ts";
 import type { Store } from "../ledger/store/store.ts";
 import { createMetrics } from "../metrics.ts";
+import { UNCHARGED_APIS } from "../usage/api-routes.ts";
 import type { PromptText } from "./preview-prompt.ts";
 import { type PreviewedLimit, PreviewStore } from "./preview-store.ts";
 import { encodingOf } from "./token-worker-models.ts";
@@ -47,6 +48,8 @@ export interface Preview {
   };
   /** null: the model has no known price. */
   cost: PreviewCost | null;
+  /** The provider charges nothing for this API. */
+  isFree: boolean;
   answer: AdmitAnswer;
   /** The model that would run. */
   model: string | null;
@@ -72,13 +75,23 @@ export async function preview(parts: PreviewParts, request: PreviewRequest): Pro
   }
   const running = { ...llm, model: answer.model ?? llm.model };
   const tokens = await tokensOf(parts, request, running, answer.maxOutputTokens ?? null);
+  const isFree = isFreeApi(llm.api);
   return {
     tokens,
-    cost: costOf(parts, running, tokens, providerOf(running, attributes)),
+    cost: isFree ? NO_COST : costOf(parts, running, tokens, providerOf(running, attributes)),
+    isFree,
     answer,
     model: running.model,
     limits: store.limits,
   };
+}
+
+/** What costs nothing. */
+export const NO_COST: PreviewCost = { lowNanoUsd: 0, expectedNanoUsd: 0, worstNanoUsd: 0 };
+
+/** Counting tokens, and fetching what was charged when it was made. */
+function isFreeApi(api: string | null): boolean {
+  return api !== null && (UNCHARGED_APIS.has(api) || api.endsWith(".retrieve"));
 }
 
 /** Nothing of a preview is logged, recorded, alerted or counted where anyone sees it. */

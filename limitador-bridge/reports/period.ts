@@ -1,8 +1,7 @@
 /** The time that a report is about. Pure. */
 import { calendarBounds } from "../ledger/calendar.ts";
+import { dateOrTimeOfText } from "./time-text.ts";
 
-/** A date, or a date and a time with its zone (RFC 3339). */
-const TIME = /^\d{4}-\d\d-\d\d(T\d\d:\d\d(:\d\d(\.\d{1,9})?)?(Z|[+-]\d\d:\d\d))?$/i;
 const MONTH = /^(\d{4})-(0[1-9]|1[0-2])$/;
 const HALF_MONTH_MS = 15 * 86_400_000;
 
@@ -60,8 +59,8 @@ function monthAround(timeMs: number, timeZone: string): Period {
 }
 
 function timeMs(name: string, text: string): number {
-  const ms = TIME.test(text) ? Date.parse(text) : Number.NaN;
-  if (ms >= 0) return ms;
+  const ms = dateOrTimeOfText(text);
+  if (ms !== null && ms >= 0) return ms;
   throw new PeriodError(
     `${name} must be a date or a time as in RFC 3339, e.g. 2026-01-31T12:00:00Z`,
   );

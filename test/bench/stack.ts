@@ -101,7 +101,7 @@ export class Stack {
       apiHost: "127.0.0.1",
       apiPorts: [given.apiUrl === null ? 1 : Number(new URL(given.apiUrl).port)],
       wasmPath: given.wasm,
-      token: "",
+      token: null,
     });
     const file = join(this.folder, "bootstrap.yaml");
     await writeFile(file, given.change(bootstrap));

@@ -13,7 +13,7 @@ import { fileURLToPath } from "node:url";
 import { childrenOf, handleOf, isRunning, type ProcessHandle, signalAll } from "./processes.ts";
 
 export const PROJECT_ROOT = resolve(fileURLToPath(import.meta.url), "../../..");
-const LAUNCHER = join(PROJECT_ROOT, "dist/cli/tollgate.js");
+export const LAUNCHER = join(PROJECT_ROOT, "dist/cli/tollgate.js");
 const WASM = join(PROJECT_ROOT, "build/tollgate.wasm");
 const READY_DEADLINE_MS = 30_000;
 const STOP_DEADLINE_MS = 25_000;

@@ -1,7 +1,9 @@
 /** `make up` as it is without any setting, and Ctrl-C. */
+import { spawn } from "node:child_process";
+import { text } from "node:stream/consumers";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { send } from "./client.ts";
-import { type Stack, startStack } from "./harness.ts";
+import { LAUNCHER, PROJECT_ROOT, type Stack, startStack } from "./harness.ts";
 import { childrenOf, isRunning } from "./processes.ts";
 import { recordOf } from "./service-api.ts";
 import { ask, CHAT } from "./traffic.ts";
@@ -25,6 +27,18 @@ test("the simulator is the upstream, and what is billed is what is recorded", as
   }
   const bill = await send(`${stack.proxyUrl}/simulator/bill`);
   expect(JSON.parse(bill.text)).toMatchObject({ requests: 2, inputTokens: 10, outputTokens: 40 });
+});
+
+test("a port that another process listens on is told before anything starts", async () => {
+  const { port } = new URL(stack.apiUrl);
+  const env = { ...process.env, STORE: "memory:", PROXY_PORT: "1", API_PORT: port };
+  const second = spawn(process.execPath, [LAUNCHER, "up"], { cwd: PROJECT_ROOT, env });
+  const [stdout, stderr] = await Promise.all([text(second.stdout), text(second.stderr)]);
+  expect([stdout, stderr]).toEqual([
+    "",
+    `tollgate: API_PORT: expected a free port, found 127.0.0.1:${port}, where another process ` +
+      "listens; set API_PORT\n",
+  ]);
 });
 
 test("Ctrl-C ends everything, soon", async () => {

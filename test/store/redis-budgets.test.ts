@@ -59,7 +59,7 @@ describe("notes on Redis", () => {
     });
     const other = new GrantBook(there);
     await other.refresh();
-    expect(other.list("blue", Date.now())).toEqual([grant]);
+    expect(other.list({ team: "blue" }, Date.now())).toEqual([grant]);
     await here.close();
     await there.close();
   });

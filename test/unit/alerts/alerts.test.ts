@@ -13,6 +13,8 @@ const reached: BudgetAlert = {
   policy: "ml-platform/ml-team-budget",
   percent: 80,
   action: "alert_and_downgrade",
+  mode: "enforce",
+  mayDowngrade: true,
   notifyChannel: "#ml-team-costs",
   usedNanoUsd: 6_400_120_000_000,
   budgetNanoUsd: 8_000_000_000_000,
@@ -29,7 +31,7 @@ describe("a budget's threshold", () => {
       severity: "warning",
       summary:
         "Team ml-team has reached 80 % of the budget of 2026-11: 6400.12 of 8000 USD are spent. " +
-        "Requests go to a cheaper model until 2026-12-01T00:00:00.000Z.",
+        "Requests go to a cheaper model, where there is one, until 2026-12-01T00:00:00.000Z.",
       channel: "#ml-team-costs",
       startsAtMs: NOW_MS,
       endsAtMs: Date.UTC(2026, 11, 1),
@@ -44,6 +46,7 @@ describe("a budget's threshold", () => {
       details: {
         percent: 80,
         action: "alert_and_downgrade",
+        mode: "enforce",
         period: "2026-11",
         usedNanoUsd: 6_400_120_000_000,
         budgetNanoUsd: 8_000_000_000_000,
@@ -63,6 +66,26 @@ describe("a budget's threshold", () => {
       "critical",
       "Organization acme has reached 100 % of the budget of 2026-11: " +
         "6400.12 of 8000 USD are spent. Requests are refused until 2026-12-01T00:00:00.000Z.",
+    ],
+    [
+      { percent: 100, action: "reject", mode: "shadow" },
+      "critical",
+      "Team ml-team has reached 100 % of the budget of 2026-11: 6400.12 of 8000 USD are spent. " +
+        "Requests would be refused until 2026-12-01T00:00:00.000Z " +
+        "(mode: shadow, so that nothing is changed).",
+    ],
+    [
+      { mode: "shadow" },
+      "warning",
+      "Team ml-team has reached 80 % of the budget of 2026-11: 6400.12 of 8000 USD are spent. " +
+        "Requests would go to a cheaper model, where there is one, until " +
+        "2026-12-01T00:00:00.000Z (mode: shadow, so that nothing is changed).",
+    ],
+    [
+      { mayDowngrade: false },
+      "warning",
+      "Team ml-team has reached 80 % of the budget of 2026-11: 6400.12 of 8000 USD are spent. " +
+        "The budget names no cheaper model to go to, and resets at 2026-12-01T00:00:00.000Z.",
     ],
   ])("%j is %s", (change, severity, summary) => {
     const alert = budgetAlert({ ...reached, ...change }, NOW_MS);

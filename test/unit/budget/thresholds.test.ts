@@ -25,6 +25,8 @@ test("at 50 % an alert goes to the team's channel", () => {
       policy: "ml-platform/ml-team-budget",
       percent: 50,
       action: "alert",
+      mode: "enforce",
+      mayDowngrade: true,
       notifyChannel: "#ml-team-costs",
       usedNanoUsd: 4000 * USD,
       budgetNanoUsd: 8000 * USD,
@@ -117,5 +119,9 @@ ${budgetText(
       thresholdsCrossed(subject, change).map(({ dedupeKey }) => dedupeKey),
     );
     expect(keys).toEqual(["alert/org/a%2Fb/2026-11/1", "alert/*/2026-11/10"]);
+    const models = subjects.flatMap((subject) =>
+      thresholdsCrossed(subject, change).map(({ mayDowngrade }) => mayDowngrade),
+    );
+    expect(models).toEqual([true, false]);
   });
 });

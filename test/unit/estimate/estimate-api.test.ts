@@ -43,6 +43,7 @@ describe("POST /v1/estimate", () => {
     expect(status).toBe(200);
     // 3 words, 3 for the message, 3 before the answer; at most 50 from the price table.
     expect(body).toEqual({
+      metered: true,
       api: "openai.chat",
       requestedModel: "gpt-4o-mini",
       model: "gpt-4o-mini",

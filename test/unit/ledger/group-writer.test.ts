@@ -137,7 +137,7 @@ test("a write that fails is told, stays staged, and is made good by the next", a
   expect(writer.unwrittenEnded("a")).toBeUndefined();
 });
 
-test("after a write that failed LevelDB is opened anew: its log may end with half a record", async () => {
+test("after a failed write LevelDB is opened anew: half a record may end its log", async () => {
   const { writer, writes, opened, failures } = open();
   writer.put("r!a", "a");
   const first = writer.commit("sync");

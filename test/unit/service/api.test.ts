@@ -184,6 +184,7 @@ describe("readers", () => {
           limitName: "free",
           counters: ["bob"],
           unit: "total",
+          window: "rate-0",
           limit: 100,
           used: 40,
           held: 0,

@@ -109,6 +109,23 @@ describe("GET /v1/budgets", () => {
     });
   });
 
+  test.each([
+    ["of 253 characters", "é".repeat(253), 200, undefined],
+    ["of more", "é".repeat(254), 400, "params: /team must not have more than 253 characters"],
+    ["of 1500", "x".repeat(1500), 400, "params: /team must not have more than 253 characters"],
+    ["of 15,000", "x".repeat(15_000), 400, "params: /team must not have more than 253 characters"],
+    ["longer than any URL", "x".repeat(20_000), 400, expect.stringContaining("xxx")],
+  ])("a team's name %s", async (_, name, status, message) => {
+    const service = budgeted('  team: "*"\n  monthlyBudgetUSD: 1\n');
+    const url = `/v1/budgets/${encodeURIComponent(name)}`;
+    for (const path of [url, `${url}/grants`]) {
+      const response = await service.app.inject(path);
+      expect(response.statusCode).toBe(status);
+      const error = status === 200 ? undefined : { code: "invalid_request", message };
+      expect(response.json().error).toEqual(error);
+    }
+  });
+
   test("the store is away", async () => {
     class AwayStore extends MemoryStore {
       override counters(): Promise<never> {
@@ -186,6 +203,11 @@ describe("grants", () => {
     ["less than nothing", { amountUSD: -1 }, "/amountUSD must be"],
     ["ten decimals", { amountUSD: "0.0000000001" }, "/amountUSD must be"],
     ["the past", { expiresAt: "2026-03-01T12:00:00Z" }, "/expiresAt must be a time to come"],
+    [
+      "a day that is not",
+      { expiresAt: "2026-06-31T12:00:00Z" },
+      "/expiresAt must be a time to come",
+    ],
     ["no zone", { expiresAt: "2026-03-02T12:00:00" }, "/expiresAt must be a time to come"],
     ["no reason", { reason: "" }, "/reason must"],
     ["another field", { until: "x" }, 'unknown name "until"'],

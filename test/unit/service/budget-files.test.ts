@@ -97,11 +97,11 @@ describe("grants", () => {
     const [here, there] = [new GrantBook(notes), new GrantBook(notes)];
     const refresh = startGrantRefresh(there, silent, 5);
     const grant = await here.add(terms);
-    expect(here.list("blue", NOW_MS)).toEqual([grant]);
-    await expect.poll(() => there.list("blue", NOW_MS)).toEqual([grant]);
+    expect(here.list({ team: "blue" }, NOW_MS)).toEqual([grant]);
+    await expect.poll(() => there.list({ team: "blue" }, NOW_MS)).toEqual([grant]);
     await refresh.stop();
-    expect(there.list("blue", NOW_MS + 1000)).toEqual([]);
-    expect(there.list("red", NOW_MS)).toEqual([]);
+    expect(there.list({ team: "blue" }, NOW_MS + 1000)).toEqual([]);
+    expect(there.list({ team: "red" }, NOW_MS)).toEqual([]);
   });
 
   test("that cannot be kept are not in force", async () => {
@@ -111,7 +111,7 @@ describe("grants", () => {
     };
     const grants = new GrantBook(failing as unknown as MemoryNotes);
     await expect(grants.add(terms)).rejects.toThrow("no");
-    expect(grants.list("blue", NOW_MS)).toEqual([]);
+    expect(grants.list({ team: "blue" }, NOW_MS)).toEqual([]);
   });
 
   test("stay in force while they cannot be read, and that is told once", async () => {

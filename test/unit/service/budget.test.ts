@@ -163,7 +163,7 @@ describe("who may spend what", () => {
     const { app } = budgeted(anyone);
     const { deny } = (await ask(app, request("a"))).body;
     expect([deny.status, deny.headers["x-tollgate-reason"]]).toEqual([429, "no_budget_defined"]);
-    expect(deny.headers).not.toHaveProperty("retry-after");
+    expect(deny.headers["retry-after"]).toBe("3600");
   });
 
   test("a model without a price: refused, free or at another's price", async () => {
@@ -308,8 +308,32 @@ spec:
     });
     const { deny } = (await ask(service.app, request("b"))).body;
     expect(JSON.parse(deny.body).error.code).toBe("rate_limit_exceeded");
+    expect(deny.headers).toMatchObject({
+      "x-ratelimit-limit": "200",
+      "x-ratelimit-remaining": "89",
+      "x-budget-utilization": "0.05",
+    });
     const budget = (await service.app.inject("/v1/budgets/blue")).json();
     expect(budget.heldNanoUsd).toBe(WORST["gpt-4o"]);
+  });
+
+  test("what a budget refuses tells of the rate limit too", async () => {
+    const service = budgeted([TEAM, LIMIT]);
+    await spend(service, "s", 2000);
+    service.clock.nowMs += 60_000;
+    const { deny } = (await ask(service.app, request("a"))).body;
+    expect(deny.headers).toEqual({
+      "content-type": "application/json",
+      "x-tollgate-reason": "monthly_budget_exceeded",
+      "retry-after": String(30 * 86_400 + 43_140),
+      "x-budget-utilization": "1.00",
+      "x-ratelimit-limit": "200",
+      "x-ratelimit-remaining": "200",
+      "x-ratelimit-reset": "60",
+      "x-ratelimit-limit-tokens": "200",
+      "x-ratelimit-remaining-tokens": "200",
+      "x-ratelimit-reset-tokens": "60",
+    });
   });
 
   test("under pressure a rate limit refuses still", async () => {

@@ -221,6 +221,7 @@ describe("words", () => {
       policy: "ns/llm",
       limit: "fr/ee|%2F",
       counters: ["a|b", ""],
+      window: "calendar day (Europe/Berlin)",
     });
     expect(key.startsWith(counterKeyPrefix("ns/llm", "fr/ee|%2F"))).toBe(true);
     expect(counterKeyPrefix("ns/llm", undefined)).toBe("ns/llm/");

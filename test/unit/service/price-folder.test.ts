@@ -129,7 +129,7 @@ describe("the folder of prices", () => {
     expect(usd(served)).toBe(4);
     expect(logged).toContain(
       "price problem: the last good version serves: ./prices/base.yaml:10:7: spec.models[1]: " +
-        "expected perMillionTokensUSD or perUnitUSD, found neither",
+        "expected one of perMillionTokensUSD, perUnitUSD, maxOutputTokens, found none",
     );
     expect(served.prices().describe(NOW).tables).toMatchObject([
       { name: "base", accepted: false, inForce: true, problems: [{ line: 10, column: 7 }] },
