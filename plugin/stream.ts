@@ -18,7 +18,7 @@ import { release } from "./abi/memory";
 import { Text, utf8 } from "./abi/text";
 import { setLlm, writeAdmit } from "./admission/admit-call";
 import { Answer } from "./admission/answer";
-import { ApiMatch, isJsonPost, matchApi } from "./admission/api-path";
+import { ApiMatch, isJsonPost, isLlmPost, matchApi } from "./admission/api-path";
 import { Asker } from "./admission/ask-queue";
 import { RequestHead } from "./admission/attributes";
 import { reply, replyTooLarge, replyUnavailable } from "./admission/local-reply";
@@ -107,7 +107,7 @@ export class Stream extends Asker {
     head.read();
     const config = this.root.filterConfig;
     if (config === null) {
-      if (!isJsonPost(head)) return this.ignore();
+      if (!isLlmPost(head)) return this.ignore();
     } else {
       this.match = matchApi(config.routes, head);
       if (this.match === null && !(config.sniff && isJsonPost(head))) return this.ignore();
@@ -121,7 +121,7 @@ export class Stream extends Asker {
   /** Holds the headers where the host lets us; elsewhere just the body will be held. */
   private holdOrPass(config: FilterConfig | null): Action {
     const root = this.root;
-    if (config !== null) this.scan = RequestScan.take(config);
+    if (config !== null) this.scan = RequestScan.take(config, this.match, this.head);
     if (root.configuration.holdHeaders && !root.hostStopsAll) {
       this.headersHeld = true;
       this.lengthIsFree = true;
@@ -225,7 +225,7 @@ export class Stream extends Asker {
     this.config = config;
     this.match = matchApi(config.routes, this.head);
     if (this.bodyLength == 0) return;
-    this.scan = RequestScan.take(config);
+    this.scan = RequestScan.take(config, this.match, this.head);
     this.scanTo(this.bodyLength);
   }
 

@@ -45,13 +45,14 @@ export function planCase(
 }
 
 /**
- * What X-Require-Model names. Where the model stands in the path and cannot be replaced, it asks
- * for that one and no other.
+ * What X-Require-Model names. Where the model cannot be replaced, since it stands in the path or
+ * in a form, it asks for that one and no other.
  */
 function requiredModel({ shapes }: AdmissionParts, found: RecordedCase): string | null {
   const required = headerOf(found.context, REQUIRE_MODEL_HEADER);
-  if (required === null || !isModelInPath(pathOf(found), shapes.apis)) return required;
-  return found.request.llm.model;
+  const { model, rewritable } = found.request.llm;
+  const isFixed = rewritable === false || isModelInPath(pathOf(found), shapes.apis);
+  return required !== null && isFixed ? model : required;
 }
 
 function servableBy(
@@ -59,7 +60,8 @@ function servableBy(
   found: RecordedCase,
   model: string,
 ): (other: string) => boolean {
-  const { api } = found.request.llm;
+  const { api, rewritable } = found.request.llm;
+  if (rewritable === false) return (other) => other === model;
   return servable({ api, model, path: pathOf(found) }, shapes.apis, prices(), found.nowMs);
 }
 

@@ -28,7 +28,8 @@ export interface OutputParts {
 
 /** Whether the filter can send the provider another output limit than the client did. */
 export function canLimitOutput({ shapes }: OutputParts, { request, context }: Case): boolean {
-  const { api, maxOutputTokens } = request.llm;
+  const { api, maxOutputTokens, rewritable } = request.llm;
+  if (rewritable === false) return false;
   if (maxOutputTokens !== null) return true;
   const { path = "" } = context.attributes.request as { path?: string };
   const route = shapes.apis.find((each) => each.api === api && isOfPath(each, path));

@@ -24,6 +24,11 @@ export const LlmRequest = Type.Object({
   inputBytes: Count,
   /** Raw values at the pointers that policies read with requestBodyJSON, by pointer. */
   body: Type.Optional(Type.Record(Type.String(), Type.Unknown())),
+  /**
+   * false: the body is not one JSON object (but a form, say), and the filter cannot put another
+   * model or output limit into it. Not given: it can.
+   */
+  rewritable: Type.Optional(Type.Boolean()),
 });
 
 export const AdmitRequest = Type.Object({
@@ -141,11 +146,15 @@ export const SettlementRecord = Type.Object({
     Type.Literal("eventstream"),
     Type.Literal("opaque"),
   ]),
-  /** Raw usage objects in the order seen: of each pointer the first two and the last two. */
+  /**
+   * Raw usage objects in the order seen: of each pointer the first two and the last two; of one
+   * with a `*`, where no object repeats another, the first two and the last 253. `true` stands for
+   * one that is too long to be kept (over 16 KiB).
+   */
   usage: Type.Array(Type.Unknown()),
   /** usagePointers[i] is the JSON pointer at which usage[i] stood. */
   usagePointers: Type.Optional(Type.Array(Text)),
-  /** Last raw scalar seen at each fact pointer. */
+  /** Last raw scalar seen at each fact pointer; `true` stands for one of more than 512 bytes. */
   facts: Type.Optional(Type.Record(Type.String(), Type.Unknown())),
   /** Bytes (UTF-8, JSON escapes decoded) of the output text seen, by text pointer. */
   text: Type.Optional(Type.Record(Type.String(), Count)),

@@ -46,9 +46,9 @@ export function matchRequest(
 function likenessOf(
   { isLeasable }: PolicySet,
   attributes: Record<string, unknown>,
-  { api, model, stream, choices, body, inputBytes, maxOutputTokens }: LlmRequest,
+  { api, model, stream, choices, body, rewritable, inputBytes, maxOutputTokens }: LlmRequest,
 ): string | null {
-  const compared = [attributes, api, model, stream, choices, body];
+  const compared = [attributes, api, model, stream, choices, body, rewritable];
   // Where no expression reads them, requests that differ in their sizes alone are the same.
   if (!isLeasable) compared.push(inputBytes, maxOutputTokens);
   let text: string;

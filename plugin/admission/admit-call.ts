@@ -33,6 +33,8 @@ export function setLlm(
     out.text(utf8(',"body":'));
     scan.writeBody(out);
   }
+  // Nothing can be changed in it, so that nothing may be promised (RequestScan.isObject).
+  if (scan !== null && !scan.isObject) out.text(utf8(',"rewritable":false'));
   facts.inputBytes = scan === null ? 0 : scan.scannedBytes;
   facts.maxOutputTokens = scan === null ? -1 : scan.maxOutputTokens;
   out.text(utf8(',"maxOutputTokens":'));

@@ -2,6 +2,7 @@ import { contains, isText, utf8 } from "../abi/text";
 import { ApiRoute } from "../filter-config";
 import { Ascii, hexDigit } from "../scan/ascii";
 import { findEither } from "../scan/byte-search";
+import { beginsWith } from "../scan/form-parameter";
 import { ByteWriter } from "../scan/json-write";
 import { Bytes } from "../settlement/captured";
 import { RequestHead } from "./attributes";
@@ -26,11 +27,24 @@ let modelEnd: usize = 0;
 
 /** May the request have a JSON body that tells what it is? */
 export function isJsonPost(head: RequestHead): bool {
-  const method = head.method;
   const type = head.contentType;
-  return (
-    isText(method.ptr, method.length, utf8("POST")) && contains(type.ptr, type.length, utf8("json"))
-  );
+  return isPost(head) && contains(type.ptr, type.length, utf8("json"));
+}
+
+/** May the request be one of an API that is not known yet? */
+export function isLlmPost(head: RequestHead): bool {
+  return isJsonPost(head) || (isPost(head) && isForm(head));
+}
+
+function isPost(head: RequestHead): bool {
+  const method = head.method;
+  return isText(method.ptr, method.length, utf8("POST"));
+}
+
+/** Does the request say that its body is a form with files (RFC 7578)? */
+export function isForm(head: RequestHead): bool {
+  const type = head.contentType;
+  return beginsWith(type.ptr, type.length, utf8("multipart/form-data"));
 }
 
 /**

@@ -1,9 +1,14 @@
+import { isText, utf8 } from "../abi/text";
 import { wholeNumber } from "../abi/whole-number";
 import { FieldPointers, FilterConfig, RequestField } from "../filter-config";
+import { litters } from "../garbage";
 import { JsonScanner, JsonSink } from "../scan/json-scanner";
 import { decodeString } from "../scan/json-text";
 import { ByteWriter } from "../scan/json-write";
+import { MULTIPART_SCANNER_BYTES, MultipartScanner } from "../scan/multipart-scanner";
 import { Bytes, writeBytes } from "../settlement/captured";
+import { ApiMatch, isForm } from "./api-path";
+import { RequestHead } from "./attributes";
 
 const UNSET: i32 = i32.MAX_VALUE;
 /** So many are kept for requests to come. */
@@ -11,7 +16,8 @@ const MOST_FREE = 64;
 
 /**
  * What the filter reads in a request body as it arrives. Offsets are those of the body's bytes, so
- * that the request can be rewritten in place. Of two same keys the last counts, as parsers do.
+ * that the request can be rewritten in place. Of two same keys the last counts, as parsers do. The
+ * fields of a form are read as the members of an object are; a form cannot be rewritten.
  */
 export class RequestScan extends JsonSink {
   /** Raw JSON of the model. */
@@ -46,6 +52,8 @@ export class RequestScan extends JsonSink {
   private firstByte: i32 = -1;
   private documents: i32 = 0;
   private scanner!: JsonScanner;
+  /** null: the body is no form. */
+  private form: MultipartScanner | null = null;
   private fields: FieldPointers;
   private modelRank: i32 = UNSET;
   private streamRank: i32 = UNSET;
@@ -54,10 +62,15 @@ export class RequestScan extends JsonSink {
   /** What was read for each pointer that policies read; null: nothing. */
   private body: StaticArray<Bytes | null>;
 
-  /** One for a new request. */
-  static take(config: FilterConfig): RequestScan {
+  /** One for a new request; match null: its API is not known, and only JSON tells what it is. */
+  static take(config: FilterConfig, match: ApiMatch | null, head: RequestHead): RequestScan {
     const free = config.freeScans;
-    return free.length > 0 ? free.pop() : new RequestScan(config);
+    const scan = free.length > 0 ? free.pop() : new RequestScan(config);
+    if (match === null || !isForm(head)) return scan;
+    const type = head.contentType;
+    litters(MULTIPART_SCANNER_BYTES);
+    scan.form = new MultipartScanner(config.request.set, scan, type.ptr, type.length);
+    return scan;
   }
 
   /** Nobody needs it any more. */
@@ -88,6 +101,7 @@ export class RequestScan extends JsonSink {
     this.streamRank = UNSET;
     this.maxRank = UNSET;
     this.choicesRank = UNSET;
+    this.form = null;
     this.scanner.reset();
   }
 
@@ -103,12 +117,25 @@ export class RequestScan extends JsonSink {
       const byte = load<u8>(ptr + <usize>i);
       if (byte != 0x20 && (byte < 0x09 || byte > 0x0d)) this.firstByte = this.scannedBytes + i;
     }
+    // Also that of a form: there are servers that do not look at the content-type.
     this.scanner.push(ptr, length);
+    const form = this.form;
+    if (form !== null) form.push(ptr, length);
     this.scannedBytes += length;
   }
 
   end(): void {
     this.scanner.end();
+    const form = this.form;
+    if (form === null) return;
+    if (form.isAmbiguous || (form.isBegun && this.rootStart >= 0)) this.forget();
+  }
+
+  /** Nothing of what was read can be relied on. */
+  private forget(): void {
+    const bytes = this.scannedBytes;
+    this.reset();
+    this.scannedBytes = bytes;
   }
 
   /** Writes llm.body: the raw values at the pointers that policies read. */
@@ -146,6 +173,13 @@ export class RequestScan extends JsonSink {
 
   override onValue(id: i32, type: u8, ptr: usize, length: i32, start: i32, end: i32): void {
     const field = this.fields.fields[id];
+    // A field of a form is text, whatever it stands for.
+    if (start < 0 && field == RequestField.Stream) {
+      if (isText(ptr, length, utf8('"true"'))) type = 0x74;
+    } else if (start < 0 && isCount(field) && <u32>load<u8>(ptr, 1) - 0x30 < 10) {
+      type = 0x30;
+      ptr++;
+    }
     const rank = this.fields.ranks[id];
     if (field == RequestField.Model) {
       if (type == 0x22 && rank <= this.modelRank) {
@@ -218,4 +252,8 @@ export class RequestScan extends JsonSink {
   override onDocument(valid: bool): void {
     this.documents += valid ? 1 : 2;
   }
+}
+
+function isCount(field: i32): bool {
+  return field == RequestField.MaxOutputTokens || field == RequestField.Choices;
 }

@@ -2,9 +2,9 @@
 export abstract class JsonSink {
   /**
    * The `len` bytes at `ptr` are the whole value at a pointer, as written; `start` and `end` say
-   * where it stands in the bytes pushed since reset() (-1 within a base64 document). `type` is
-   * its first byte, `0` for any number. The structure of the value is valid JSON, but strings
-   * are as they came: write it with ByteWriter.jsonValue where it must be valid.
+   * where it stands in the bytes pushed since reset() (-1 in a base64 document, and in a form).
+   * `type` is its first byte, `0` for any number. The structure of the value is valid JSON, but
+   * strings are as they came: write it with ByteWriter.jsonValue where it must be valid.
    */
   abstract onValue(pointer: i32, type: u8, ptr: usize, len: i32, start: i32, end: i32): void;
   /** The value at a pointer has over CAPTURE_LIMIT_BYTES. */
