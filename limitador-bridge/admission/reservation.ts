@@ -11,6 +11,15 @@ const DEFAULT_MAX_OUTPUT_TOKENS = 4096;
 /** An estimate from bytes is off by some percent; a worst case must not be under the truth. */
 const INPUT_MARGIN_PERCENT = 110;
 
+/**
+ * What a form with a file has at least for a token: sound of 8 kbit/s, of which a second is some ten
+ * tokens; a small picture, which is some thousand.
+ */
+const FORM_BYTES_PER_TOKEN: readonly (readonly [RegExp, number])[] = [
+  [/\.audio\./, 100],
+  [/\.images/, 20],
+];
+
 /** APIs that answer with no tokens of text. */
 const NO_OUTPUT = /\.(embed\w*|rerank|classify|countTokens|images|audio\.\w+|ocr)$/;
 
@@ -52,7 +61,8 @@ export function estimate(
   nowMs: number,
   presets: EstimatePresets = {},
 ): Estimate {
-  const tokens = presets.promptTokens ?? llm.inputBytes / ratios.inputBytesPerToken(llm.model);
+  const bytesPerToken = Math.max(ratios.inputBytesPerToken(llm.model), formBytesPerToken(llm));
+  const tokens = presets.promptTokens ?? llm.inputBytes / bytesPerToken;
   const inputTokens = clamp(Math.ceil((tokens * INPUT_MARGIN_PERCENT) / 100));
   const choices = Math.max(1, llm.choices);
   const perChoice = maxOutputPerChoice(llm, prices, nowMs, presets);
@@ -70,6 +80,11 @@ export function estimate(
     inputCost: costWith(prices, priced, 0, nowMs),
     worstCost: costWith(prices, priced, maxOutputTokens, nowMs),
   };
+}
+
+function formBytesPerToken({ api, rewritable }: LlmRequest): number {
+  if (rewritable !== false) return 0;
+  return FORM_BYTES_PER_TOKEN.find(([pattern]) => pattern.test(api ?? ""))?.[1] ?? 0;
 }
 
 /** What the estimated input costs with so many output tokens, of all choices together. */

@@ -181,6 +181,20 @@ describe("reservations", () => {
     ]);
   });
 
+  test.each([
+    ["openai.audio.transcriptions", false, 22_000],
+    ["openai.images.edits", false, 110_000],
+    ["openai.images.edits", true, 550_000],
+    ["openai.chat", false, 550_000],
+  ])("%s, rewritable %s: 2 MB hold %i tokens of input", async (api, rewritable, held) => {
+    const { app, store } = createService({
+      limits: [{ unit: "input", reservation: "worst-case", amount: Number.MAX_SAFE_INTEGER }],
+    });
+    const llm = { ...admitRequest("a").llm, api, rewritable, inputBytes: 2_000_000 };
+    await ask(app, admitRequest("a", { llm }));
+    expect((await store.counters("", 10)).map((view) => view.held)).toEqual([held]);
+  });
+
   test("a shadow limit never denies and never holds more than itself", async () => {
     const { app, store } = createService({
       limits: [{ mode: "shadow", reservation: "worst-case", amount: 10 }],
