@@ -12,8 +12,8 @@ const DEFAULT_MAX_OUTPUT_TOKENS = 4096;
 const INPUT_MARGIN_PERCENT = 110;
 
 /**
- * What a form with a file has at least for a token: sound of 8 kbit/s, of which a second is some ten
- * tokens; a small picture, which is some thousand.
+ * What a form with a file has at least for a token: sound of 8 kbit/s, of which a second is some
+ * ten tokens; a small picture, which is some thousand.
  */
 const FORM_BYTES_PER_TOKEN: readonly (readonly [RegExp, number])[] = [
   [/\.audio\./, 100],

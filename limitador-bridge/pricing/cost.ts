@@ -21,10 +21,10 @@ const RATES_OF: Record<TokenKind, RateKey[]> = {
   outputAudio: ["outputAudio", "output"],
   outputImage: ["outputImage", "output"],
 };
-/** Anthropic's cache writes, where only the input's rate is known: 1.25 and 2 times that. */
-const CLAUDE_WRITES: Partial<Record<TokenKind, [numerator: bigint, denominator: bigint]>> = {
-  cacheWrite5m: [5n, 4n],
-  cacheWrite1h: [2n, 1n],
+/** Anthropic's cache writes by the rate that is known: they cost 1.25 and 2 times the input. */
+const CLAUDE_WRITES: Partial<Record<TokenKind, Partial<Record<RateKey, Fraction>>>> = {
+  cacheWrite5m: { input: { n: 5n, d: 4n } },
+  cacheWrite1h: { input: { n: 2n, d: 1n }, cacheWrite5m: { n: 8n, d: 5n } },
 };
 
 /** An exact amount of nano-USD: n / d, d > 0. */
@@ -89,8 +89,8 @@ function rateOf(rates: Rates, kind: TokenKind, isClaude: boolean): Fraction | nu
   const key = RATES_OF[kind].find((each) => rates[each] !== undefined);
   const rate = key === undefined ? undefined : rates[key];
   if (key === undefined || rate === undefined) return null;
-  const factor = isClaude && key === "input" ? CLAUDE_WRITES[kind] : undefined;
-  return factor === undefined ? { n: rate, d: 1n } : { n: rate * factor[0], d: factor[1] };
+  const factor = isClaude ? CLAUDE_WRITES[kind]?.[key] : undefined;
+  return factor === undefined ? { n: rate, d: 1n } : { n: rate * factor.n, d: factor.d };
 }
 
 /** What units cost; a price per request is charged once. */

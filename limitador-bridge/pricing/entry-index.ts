@@ -2,9 +2,13 @@
 import { remembered } from "../bounded-memo.ts";
 import type { PriceEntry } from "./entry.ts";
 import { isGlob, matchesGlob, specificity } from "./glob.ts";
-import type { PriceTable } from "./price-table.ts";
 
 const MAX_MODELS = 1_000;
+
+/** Entries of one place, such as a price table. */
+export interface Entries {
+  entries: readonly PriceEntry[];
+}
 
 /** An entry, and how near its table is to those who wrote it: a higher layer wins. */
 interface Layered {
@@ -25,7 +29,7 @@ export class EntryIndex {
   /** Entries of any time by model, for models that were looked for. */
   readonly #matching = new Map<string, readonly Layered[]>();
 
-  constructor(tables: readonly PriceTable[], baseTables: readonly PriceTable[]) {
+  constructor(tables: readonly Entries[], baseTables: readonly Entries[]) {
     const layered = [baseTables, tables].flatMap((list, layer) =>
       list.flatMap((table) => table.entries.map((entry) => ({ entry, layer }))),
     );
@@ -43,7 +47,7 @@ export class EntryIndex {
     this.#named.set(name, [...(this.#named.get(name) ?? []), each]);
   }
 
-  /** The price of a model at a time (ms since 1970); null where no entry matches. */
+  /** The entry for a model at a time (ms since 1970); null where none matches. */
   find(model: string, provider: string | null, timeMs: number): PriceEntry | null {
     let best: Layered | null = null;
     for (const each of this.#matches(model)) {

@@ -45,6 +45,7 @@ export interface PriceEntry {
   /** ms since 1970; null: no such bound. Valid from `validFromMs` up to before `validUntilMs`. */
   validFromMs: number | null;
   validUntilMs: number | null;
+  /** Of one choice. An entry with nothing else is no price. */
   maxOutputTokens: number | null;
   /** Where the price was read, and when. */
   source: string | null;

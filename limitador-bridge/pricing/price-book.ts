@@ -5,7 +5,7 @@ import type { Catalogue } from "./catalogue.ts";
 import { add, roundUp, tokenCost, unitCost, ZERO } from "./cost.ts";
 import { usdText } from "./decimal.ts";
 import type { PriceEntry } from "./entry.ts";
-import { EntryIndex, isValidAt } from "./entry-index.ts";
+import { type Entries, EntryIndex, isValidAt } from "./entry-index.ts";
 import type { PriceTable } from "./price-table.ts";
 
 export interface PriceBookParts {
@@ -18,7 +18,10 @@ export interface PriceBookParts {
 export interface PricedUsage {
   /** nano-USD, rounded up once; 0 where nothing is priced. */
   costNanoUsd: number;
-  /** Every token used has a price, and so has something where no tokens were used. */
+  /**
+   * Every token used has a price, and so has something where no tokens were used, or where the
+   * model is sold by units alone.
+   */
   priced: boolean;
   /** What was used and has no price: kinds of tokens, units, models. */
   unpriced: string[];
@@ -29,7 +32,7 @@ export interface PricedUsage {
 export interface PriceBook {
   /** Cost of a usage that began at `timeMs` (ms since 1970). */
   price(model: string | null, provider: string | null, usage: Usage, timeMs: number): PricedUsage;
-  /** The most output tokens of one choice; null: not known. */
+  /** The most output tokens of one choice, also of models without a price; null: not known. */
   maxOutputTokens(model: string | null, provider: string | null, timeMs: number): number | null;
   /** The price of a model, null where it is unknown. */
   find(model: string | null, provider: string | null, timeMs: number): PriceEntry | null;
@@ -54,8 +57,9 @@ export interface ListedPrice {
 
 /** Puts prices together. Pure; what it returns does not change. */
 export function createPriceBook({ catalogue, tables, baseTables = [] }: PriceBookParts): PriceBook {
-  const index = new EntryIndex(tables, baseTables);
-  const entries = index.entries;
+  const { entries } = new EntryIndex(tables, baseTables);
+  const index = new EntryIndex(only(tables, isPrice), only(baseTables, isPrice));
+  const limits = new EntryIndex(only(tables, isLimit), only(baseTables, isLimit));
   const find: PriceBook["find"] = (model, provider, timeMs) =>
     model === null
       ? null
@@ -65,8 +69,11 @@ export function createPriceBook({ catalogue, tables, baseTables = [] }: PriceBoo
     price(model, provider, usage, timeMs) {
       return priceUsage(find, model, provider, usage, timeMs);
     },
-    maxOutputTokens: (model, provider, timeMs) =>
-      find(model, provider, timeMs)?.maxOutputTokens ?? null,
+    maxOutputTokens(model, provider, timeMs) {
+      // Some providers take a name with blanks around it, and so does the catalogue.
+      const entry = model === null ? null : limits.find(model.trim(), provider, timeMs);
+      return entry?.maxOutputTokens ?? null;
+    },
     list: (timeMs) =>
       [...entries.filter((entry) => isValidAt(entry, timeMs)), ...catalogue.list(timeMs)].map(
         listed,
@@ -76,6 +83,19 @@ export function createPriceBook({ catalogue, tables, baseTables = [] }: PriceBoo
       .digest("hex")
       .slice(0, 16),
   };
+}
+
+/** A price and a limit of output are looked for each by itself: an entry may have but one. */
+function only(tables: readonly Entries[], wanted: (entry: PriceEntry) => boolean): Entries[] {
+  return tables.map((table) => ({ entries: table.entries.filter(wanted) }));
+}
+
+function isPrice({ rates, perUnit }: PriceEntry): boolean {
+  return Object.keys(rates).length > 0 || Object.keys(perUnit).length > 0;
+}
+
+function isLimit({ maxOutputTokens }: PriceEntry): boolean {
+  return maxOutputTokens !== null;
 }
 
 function validity({ validFromMs, validUntilMs }: PriceEntry): (number | null)[] {
@@ -95,7 +115,9 @@ function priceUsage(
   const tokens = tokenCost(entry, usage.tokens, usage.serviceTier, isClaude(model));
   const units = unitCost(entry, usage.otherUnits);
   let nanoUsd = add(tokens.nanoUsd, units.nanoUsd);
-  const unpriced = [...tokens.unpriced];
+  // Sold by the second or the piece: what is known of its tokens is no part of the price.
+  const isByUnits = Object.keys(entry.rates).length === 0 && units.nanoUsd.n > 0n;
+  const unpriced = isByUnits ? [] : [...tokens.unpriced];
   for (const line of usage.extraLines) {
     const lineEntry = find(line.model, provider, timeMs);
     const cost =

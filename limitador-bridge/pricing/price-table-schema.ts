@@ -48,7 +48,11 @@ const Model = Type.Object(
   },
   {
     ...closed,
-    anyOf: [{ required: ["perMillionTokensUSD"] }, { required: ["perUnitUSD"] }],
+    anyOf: [
+      { required: ["perMillionTokensUSD"] },
+      { required: ["perUnitUSD"] },
+      { required: ["maxOutputTokens"] },
+    ],
   },
 );
 

@@ -26,6 +26,8 @@ const MODEL_KEYS = [
   "source",
   "asOf",
 ];
+/** An entry says at least one of these. */
+const ENTRY_KEYS = ["perMillionTokensUSD", "perUnitUSD", "maxOutputTokens"];
 const PRICE = `a price in USD from 0 to ${MAX_PRICE_USD} with at most 9 decimals`;
 const FACTOR = "a factor from 0 to 1000 with at most 9 decimals";
 const MAX_FACTOR = 1000;
@@ -62,8 +64,10 @@ function readModel(reader: FieldReader, value: unknown, path: Path): PriceEntry 
   const field = (key: string) => model?.[key] ?? undefined;
   const rates = readRates(reader, field("perMillionTokensUSD"), at("perMillionTokensUSD"));
   const perUnit = readUnits(reader, field("perUnitUSD"), at("perUnitUSD"));
-  if (model !== null && rates === null && perUnit === null) {
-    reader.problem(path, "expected perMillionTokensUSD or perUnitUSD, found neither");
+  const maxOutputTokens = reader.optionalCount(field("maxOutputTokens"), at("maxOutputTokens"));
+  const isEmpty = ENTRY_KEYS.every((key) => field(key) === undefined);
+  if (model !== null && isEmpty) {
+    reader.problem(path, `expected one of ${ENTRY_KEYS.join(", ")}, found none`);
   }
   if (rates !== null && valueAt(model, "perMillionTokensUSD.input") === undefined) {
     reader.problem(at("perMillionTokensUSD"), "expected a price for input, found none");
@@ -84,7 +88,7 @@ function readModel(reader: FieldReader, value: unknown, path: Path): PriceEntry 
     perUnit: perUnit ?? {},
     validFromMs,
     validUntilMs,
-    maxOutputTokens: reader.optionalCount(field("maxOutputTokens"), at("maxOutputTokens")),
+    maxOutputTokens,
     source: reader.optionalText(field("source"), at("source")),
     asOf,
   };

@@ -2,13 +2,13 @@
 import type { SettlementRecord } from "../contract/filter.ts";
 import type { Ratios } from "../estimate/ratios.ts";
 import type { Metrics } from "../metrics.ts";
-import { outputTextBytes } from "../usage/capture.ts";
+import { isCumulative, outputTextBytes } from "../usage/capture.ts";
 import { inputTotal, type Usage } from "../usage/normal-form.ts";
 
 /**
  * Learns from one exchange, for the model that served it and for the name it was asked for by.
  * Sound, pictures and reasoning that nobody sees are tokens with no bytes of text: they say
- * nothing.
+ * nothing. Nor does text that each event repeats.
  */
 export function learnRatios(
   ratios: Ratios,
@@ -20,7 +20,7 @@ export function learnRatios(
   const hasMedia = tokens.inputAudio + tokens.inputImage > 0;
   const isAllText = tokens.reasoning + tokens.outputAudio + tokens.outputImage === 0;
   const inputBytes = hasMedia ? 0 : record.llm.inputBytes;
-  const outputBytes = isAllText ? outputTextBytes(record) : 0;
+  const outputBytes = isAllText && !isCumulative(record) ? outputTextBytes(record) : 0;
   const learn = (model: string | null) =>
     ratios.observe(model, inputBytes, inputTotal(tokens), outputBytes, tokens.outputText);
   const errors = learn(usage.model);

@@ -92,6 +92,8 @@ export const FINISH_FACTS = [
   "/delta/finish_reason",
   "/done_reason",
   "/results/*/completionReason",
+  "/output/choices/*/finish_reason",
+  "/output/finish_reason",
 ];
 /** What says that something went wrong, also in a response with status 200. */
 export const ERROR_FACTS = [

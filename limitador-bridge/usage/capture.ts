@@ -23,6 +23,8 @@ export interface Capture {
   finished: boolean;
   /** The body holds an error. */
   failed: boolean;
+  /** A usage object was too long to be kept. */
+  usageLost: boolean;
   /** Bytes of output text, each text once. */
   textBytes: number;
 }
@@ -32,6 +34,10 @@ const USUAL_POINTER = "/usage";
 
 const FINISHES: ReadonlySet<string> = new Set(FINISH_FACTS);
 const ERRORS: ReadonlySet<string> = new Set(ERROR_FACTS);
+/** DashScope's finish reason in every event but the last: a text. */
+const NOT_FINISHED = "null";
+/** What the filter sends in the place of a usage object that is too long to be kept. */
+const TOO_LONG = true;
 
 /** Takes a record apart. Never throws for what a filter can send. */
 export function readCapture(record: SettlementRecord): Capture {
@@ -58,10 +64,38 @@ export function readCapture(record: SettlementRecord): Capture {
       return null;
     },
     streamed: framing === "sse" || framing === "eventstream" || llm.stream,
-    finished: record.done === true || told.some((pointer) => FINISHES.has(pointer)),
-    failed: told.some((pointer) => ERRORS.has(pointer)),
+    finished: hasFinished(record),
+    failed: told.some((pointer) => ERRORS.has(pointer)) || isErrorEvent(record),
+    usageLost: record.usage.includes(TOO_LONG),
     textBytes: outputTextBytes(record),
   };
+}
+
+/** Whether an end marker or a finish reason says that an answer came to its end. */
+export function hasFinished({ done, facts = {} }: SettlementRecord): boolean {
+  if (done === true) return true;
+  return Object.keys(facts).some((pointer) => {
+    const value = facts[pointer] ?? "";
+    return FINISHES.has(pointer) && value !== "" && value !== NOT_FINISHED;
+  });
+}
+
+/**
+ * Errors with no member of that name: OpenAI's Responses end a stream with
+ * `{"type":"error","code":…,"message":…}`, and an exception of an AWS event stream is
+ * `{"message":…}`, where no other message of one is a scalar.
+ */
+function isErrorEvent({ facts = {}, framing }: SettlementRecord): boolean {
+  if (facts["/type"] === "error") return true;
+  return framing === "eventstream" && (facts["/message"] ?? "") !== "";
+}
+
+/**
+ * Every event of a DashScope stream has the usage so far, and all text so far unless the client
+ * asked for increments: its texts do not add up.
+ */
+export function isCumulative({ llm, framing }: SettlementRecord): boolean {
+  return framing === "sse" && llm.api === "dashscope.generation";
 }
 
 /** Bytes of output text that were captured, each text once. */

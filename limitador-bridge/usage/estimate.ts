@@ -1,6 +1,6 @@
 /** What an exchange used where its provider does not say: from bytes, and never nothing. */
 import type { Ratios } from "../estimate/ratios.ts";
-import type { Capture } from "./capture.ts";
+import { type Capture, isCumulative } from "./capture.ts";
 import { inputTotal, noTokens, outputTotal, type TokenCounts } from "./normal-form.ts";
 import type { Reading } from "./reading.ts";
 
@@ -44,13 +44,15 @@ export function estimateUsage(
   const otherUnits = { ...reading?.otherUnits };
   if (SPEECH_TO_TEXT.has(capture.api)) {
     // The request is sound: its bytes say nothing of tokens.
-    const seconds = Math.ceil(capture.textBytes / SPOKEN_BYTES_PER_SECOND);
+    const seconds = Math.ceil(outputText(capture) / SPOKEN_BYTES_PER_SECOND);
     otherUnits.audio_seconds = Math.max(1, otherUnits.audio_seconds ?? seconds);
   }
   const inputKnown = reading?.inputKnown === true || SPEECH_TO_TEXT.has(capture.api);
   const inputEstimate = inputKnown ? 0 : ratios.inputTokens(model, llm.inputBytes);
   tokens.inputText += Math.max(0, inputEstimate - inputTotal(tokens));
-  const outputEstimate = Math.min(estimatedOutput(capture, ratios, model), outputLimit(capture));
+  const isKnown = isCumulative(capture.record) && outputTotal(tokens) > 0;
+  const fromBytes = isKnown ? 0 : estimatedOutput(capture, ratios, model);
+  const outputEstimate = Math.min(fromBytes, outputLimit(capture));
   tokens.outputText += Math.max(0, outputEstimate - outputTotal(tokens));
   if (inputTotal(tokens) + outputTotal(tokens) === 0) tokens.inputText = 1;
   return { tokens, otherUnits };
@@ -60,7 +62,8 @@ function estimatedOutput(capture: Capture, ratios: Ratios, model: string | null)
   const { record, api } = capture;
   // An error that is estimated is the proxy's own: none of its bytes are the model's.
   if (record.status === 0 || record.status >= FIRST_ERROR_STATUS) return 0;
-  if (capture.textBytes > 0) return ratios.outputTokens(model, capture.textBytes);
+  const text = outputText(capture);
+  if (text > 0) return ratios.outputTokens(model, text);
   if (NO_OUTPUT.has(api)) return 0;
   const bytes = record.responseBytes ?? 0;
   if (record.framing === "opaque") {
@@ -69,6 +72,12 @@ function estimatedOutput(capture: Capture, ratios: Ratios, model: string | null)
   }
   // Something came, with no text in it: a beginning, or a call of a tool.
   return bytes > 0 || (record.events ?? 0) > 0 ? 1 : 0;
+}
+
+/** Bytes of text. A transcript as plain text or subtitles is text as a whole. */
+function outputText({ api, record, textBytes, usage }: Capture): number {
+  const isPlain = SPEECH_TO_TEXT.has(api) && record.framing !== "json";
+  return isPlain && textBytes + usage.length === 0 ? (record.responseBytes ?? 0) : textBytes;
 }
 
 /** The request's own limit bounds what can have come. */

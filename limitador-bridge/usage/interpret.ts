@@ -34,7 +34,7 @@ const TIMEOUTS: ReadonlySet<string> = new Set([
 export function interpretUsage(record: SettlementRecord, ratios: Ratios): Usage {
   const capture = readCapture(record);
   const requested = record.modelSent ?? record.llm.model;
-  const model = capture.textFact(MODEL_FACTS) ?? decoded(requested);
+  const model = capture.textFact(MODEL_FACTS) ?? decodedModel(requested);
   const blank = blankUsage(capture, model);
   const free = freeOfCharge(capture);
   if (free !== null) return { ...blank, reason: free };
@@ -56,7 +56,7 @@ export function interpretUsage(record: SettlementRecord, ratios: Ratios): Usage 
   if (life.background && life.pending && !reading?.final) {
     return { ...estimated(blank, capture, reading, ratios, "deferred"), ...settleKey };
   }
-  if (reading?.final) return { ...reported(blank, reading), ...settleKey };
+  if (reading?.final && !capture.usageLost) return { ...reported(blank, reading), ...settleKey };
   if (failedAtOnce(capture, reading)) return { ...blank, reason: "error_in_body" };
   if (reading === null && generatesNothing(capture)) {
     return { ...blank, reason: "uncharged_endpoint" };
@@ -130,7 +130,7 @@ function blankUsage(capture: Capture, model: string | null): Usage {
 }
 
 function reported(blank: Usage, reading: Reading): Usage {
-  const { tokens, otherUnits, providerCostNanoUsd, extraLines } = reading;
+  const { tokens, otherUnits, providerCostNanoUsd, extraLines, remark } = reading;
   return {
     ...blank,
     tokens,
@@ -140,6 +140,7 @@ function reported(blank: Usage, reading: Reading): Usage {
     providerCostNanoUsd,
     extraLines,
     source: "reported",
+    reason: remark,
   };
 }
 
@@ -163,13 +164,14 @@ function estimated(
 }
 
 function whyEstimated(capture: Capture): string {
+  if (capture.usageLost) return "usage_too_long";
   if (capture.record.framing === "opaque") return "body_unreadable";
   if (capture.usage.length > 0) return "usage_incomplete";
   return capture.record.outcome === "ok" ? "usage_missing" : "cut_short";
 }
 
-/** A model from a path may be percent-encoded. */
-function decoded(model: string | null): string | null {
+/** A model's name as it was asked for: from a path it may be percent-encoded. */
+export function decodedModel(model: string | null): string | null {
   if (model === null || model === "") return null;
   try {
     return decodeURIComponent(model);

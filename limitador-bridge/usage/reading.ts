@@ -9,6 +9,8 @@ export interface Reading {
   extraLines: { model: string; tokens: TokenCounts }[];
   /** The model, where only the usage tells it. */
   model: string | null;
+  /** What to know of it, where it is the last word; null: nothing. */
+  remark: string | null;
   /** The last word: nothing is missing and nothing malformed. */
   final: boolean;
   /** The input is right, even where the reading is not final. */
@@ -24,6 +26,7 @@ export function emptyReading(): Reading {
     providerCostNanoUsd: null,
     extraLines: [],
     model: null,
+    remark: null,
     final: true,
     inputKnown: true,
   };

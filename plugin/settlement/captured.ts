@@ -1,11 +1,19 @@
+import { bytesOf, contains, lengthOf, utf8 } from "../abi/text";
 import { ByteWriter } from "../scan/json-write";
 
 const MAX_FACT_BYTES = 512;
+/** Stands for what is too long to be kept: it was there. */
+export const TOO_LONG = utf8("true");
 /** Usage objects that are longer are not kept for the next exchange. */
 const MAX_SPARE_BYTES = 1024;
 /** Of each usage pointer the first two and the last two objects are kept. */
 const KEPT_FIRST = 2;
 const KEPT_PER_POINTER = 4;
+/** Where one document has many, of which none repeats another: a pointer with a `*` in it. */
+const KEPT_OF_MANY = 255;
+const MANY = utf8("*");
+/** No more are kept for the exchanges to come. */
+const MOST_SPARE = 8;
 
 const json = new ByteWriter();
 
@@ -78,13 +86,13 @@ export class CapturedUsage {
   /** Of exchanges before this one. */
   private spare: Bytes[] = [];
 
-  constructor(pointerCount: i32) {
-    this.counts = new StaticArray<u8>(pointerCount);
+  constructor(private all: Bytes[]) {
+    this.counts = new StaticArray<u8>(all.length);
   }
 
   keep(pointer: i32, ptr: usize, length: i32): void {
     const count = <i32>this.counts[pointer];
-    if (count < KEPT_PER_POINTER) {
+    if (count < KEPT_PER_POINTER || (count < KEPT_OF_MANY && this.hasMany(pointer))) {
       this.counts[pointer] = <u8>(count + 1);
       this.values.push(this.copyOf(ptr, length));
       this.pointers.push(pointer);
@@ -101,6 +109,10 @@ export class CapturedUsage {
     this.pointers[this.pointers.length - 1] = pointer;
   }
 
+  private hasMany(pointer: i32): bool {
+    return contains(this.all[pointer].ptr, this.all[pointer].length, MANY);
+  }
+
   private copyOf(ptr: usize, length: i32): Bytes {
     if (this.spare.length == 0) return new Bytes(ptr, length);
     const bytes = this.spare.pop();
@@ -111,7 +123,8 @@ export class CapturedUsage {
   /** Forgets all. */
   reset(): void {
     for (let i = 0; i < this.values.length; i++) {
-      if (this.values[i].length <= MAX_SPARE_BYTES) this.spare.push(this.values[i]);
+      const isSpare = this.values[i].length <= MAX_SPARE_BYTES && this.spare.length < MOST_SPARE;
+      if (isSpare) this.spare.push(this.values[i]);
     }
     this.values.length = 0;
     this.pointers.length = 0;
@@ -147,7 +160,10 @@ export class CapturedFacts {
   }
 
   keep(pointer: i32, ptr: usize, length: i32): void {
-    if (length > MAX_FACT_BYTES) return;
+    if (length > MAX_FACT_BYTES) {
+      this.keep(pointer, bytesOf(TOO_LONG), lengthOf(TOO_LONG));
+      return;
+    }
     const known = this.values[pointer];
     if (known === null) this.values[pointer] = new Bytes(ptr, length);
     else known.set(ptr, length);

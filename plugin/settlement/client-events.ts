@@ -108,8 +108,13 @@ export class ClientEvents {
     }
   }
 
-  /** The stream is over: what is held goes out. */
-  flush(): void {
+  /** The stream is over: what is held goes out, unless it is a usage chunk but for its end. */
+  end(isUsageChunk: bool): void {
+    if (isUsageChunk && this.removesUsage) this.held.length = 0;
+    else this.flush();
+  }
+
+  private flush(): void {
     out.raw(this.held.ptr, this.held.length);
     this.held.length = 0;
   }

@@ -23,8 +23,9 @@ import { FilterConfig } from "../filter-config";
 import { ByteWriter } from "../scan/json-write";
 import { Bytes } from "./captured";
 import { ClientEvents, out as clientBytes } from "./client-events";
+import { Encoding } from "./framing";
 import { Ending, writeRecord } from "./record";
-import { Encoding, ResponseCapture } from "./response-capture";
+import { ResponseCapture } from "./response-capture";
 import { ResponseHead } from "./response-head";
 
 const SLICE_BYTES = 64 * 1024;
@@ -159,7 +160,7 @@ export class Exchange {
     }
     if (endOfStream) capture.end();
     if (client === null) return;
-    if (endOfStream) client.flush();
+    if (endOfStream) client.end(capture.isUsageChunk);
     if (client.changed) {
       replaceBodyStart(Body.Response, length, clientBytes.ptr, clientBytes.length);
     }

@@ -3,7 +3,8 @@ import { RequestFacts } from "../admission/request-facts";
 import { FilterConfig } from "../filter-config";
 import { ByteWriter } from "../scan/json-write";
 import { Bytes, writeBytes } from "./captured";
-import { framingName, ResponseCapture } from "./response-capture";
+import { framingName } from "./framing";
+import { ResponseCapture } from "./response-capture";
 
 /** What the stream knows of itself when it is over. Of all streams: filled in, then written. */
 export class Ending {

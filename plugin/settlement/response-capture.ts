@@ -1,44 +1,19 @@
-import { Text, utf8 } from "../abi/text";
+import { bytesOf, lengthOf } from "../abi/text";
 import { FieldPointers, FilterConfig, ResponseField } from "../filter-config";
 import { litters } from "../garbage";
 import { EventStreamScanner, EventStreamSink } from "../scan/event-stream-scanner";
 import { GzipInflater, InflateSink } from "../scan/gzip-inflater";
 import { JsonScanner, JsonSink } from "../scan/json-scanner";
 import { SseScanner, SseSink } from "../scan/sse-scanner";
-import { CapturedFacts, CapturedUsage } from "./captured";
+import { CapturedFacts, CapturedUsage, TOO_LONG } from "./captured";
 import { ClientEvents } from "./client-events";
+import { beginsSse, Encoding, Framing } from "./framing";
 
 /** About what an inflater takes. */
 const INFLATER_BYTES = 48 * 1024;
 /** So many are kept for responses to come. */
 const MOST_FREE = 64;
 const BYTE_ORDER_MARK = memory.data<u8>([0xef, 0xbb, 0xbf]);
-
-/** How a response body is read; the names that settlements carry are in `framingName`. */
-export const enum Framing {
-  None = 0,
-  Undecided = 1,
-  Json = 2,
-  Sse = 3,
-  EventStream = 4,
-  Opaque = 5,
-}
-
-/** The contract's word for a framing. */
-export function framingName(framing: Framing): Text {
-  if (framing == Framing.Json) return utf8("json");
-  if (framing == Framing.Sse) return utf8("sse");
-  if (framing == Framing.EventStream) return utf8("eventstream");
-  if (framing == Framing.Opaque) return utf8("opaque");
-  return utf8("none");
-}
-
-/** How a body is encoded; zlib and gzip are told apart by what comes. */
-export const enum Encoding {
-  None = 0,
-  Zip = 1,
-  Other = 2,
-}
 
 /** What is captured of one response as it passes: usage, facts, counts of text. */
 export class ResponseCapture extends JsonSink {
@@ -110,7 +85,7 @@ export class ResponseCapture extends JsonSink {
   private constructor(config: FilterConfig) {
     super();
     this.fields = config.response;
-    this.usage = new CapturedUsage(config.usagePointers.length);
+    this.usage = new CapturedUsage(config.usagePointers);
     this.facts = new CapturedFacts(config.factPointers.length);
     this.textBytes = new StaticArray<i32>(config.textPointers.length);
     this.json = new JsonScanner(this.fields.set, this);
@@ -176,8 +151,8 @@ export class ResponseCapture extends JsonSink {
   }
 
   /**
-   * What a body is, is told by its first byte: providers are known to send SSE as text/plain and
-   * JSON errors as text/event-stream. A field line of SSE never begins with a brace or bracket.
+   * What a body is, is told by how it begins: providers are known to send SSE as text/plain and
+   * JSON errors as text/event-stream. SSE begins with a comment or with the name of a field.
    */
   private decide(ptr: usize, length: i32): void {
     let markBytes = 0;
@@ -190,7 +165,7 @@ export class ResponseCapture extends JsonSink {
       }
       if (byte == 0x7b || byte == 0x5b) {
         this.framing = Framing.Json;
-      } else if (byte == 0x64 || byte == 0x65 || byte == 0x3a || byte == 0x69 || byte == 0x72) {
+      } else if (beginsSse(ptr + <usize>i, ptr + <usize>length)) {
         this.framing = Framing.Sse;
         const known = this.sse;
         const sse = known === null ? new SseScanner(this.json, new SseEvents(this)) : known;
@@ -205,14 +180,17 @@ export class ResponseCapture extends JsonSink {
     this.markBytes += markBytes;
   }
 
+  /** The SSE event that is arriving, or was, is the usage chunk. */
+  get isUsageChunk(): bool {
+    return this.choicesEmpty && !this.choicesFull && this.usageSeen && !this.choiceOpen;
+  }
+
   /** An SSE event is complete; `end`: offset after it in the slice. */
   endSseEvent(end: i32): void {
     this.events++;
     this.unfinished = false;
     const client = this.client;
-    const isUsageChunk =
-      this.choicesEmpty && !this.choicesFull && this.usageSeen && !this.choiceOpen;
-    if (client !== null) client.endEvent(end, isUsageChunk, this.outputBytes);
+    if (client !== null) client.endEvent(end, this.isUsageChunk, this.outputBytes);
     this.choicesEmpty = false;
     this.choicesFull = false;
     this.usageSeen = false;
@@ -239,7 +217,9 @@ export class ResponseCapture extends JsonSink {
     }
   }
 
-  override onOversize(id: i32, start: i32, end: i32): void {}
+  override onOversize(id: i32, start: i32, end: i32): void {
+    this.onValue(id, 0x74, bytesOf(TOO_LONG), lengthOf(TOO_LONG), start, end);
+  }
 
   override onText(id: i32, bytes: i32): void {
     this.textBytes[this.fields.ranks[id]] += bytes;

@@ -5,7 +5,7 @@ import { isText, OwnText, utf8 } from "../abi/text";
 import { wholeNumber } from "../abi/whole-number";
 import { ByteWriter } from "../scan/json-write";
 import { Bytes } from "./captured";
-import { Encoding } from "./response-capture";
+import { Encoding } from "./framing";
 
 const STATUS = utf8(":status");
 const CONTENT_TYPE = utf8("content-type");
@@ -87,7 +87,12 @@ function writePair(): void {
   json.jsonStringBytes(reader.value, reader.valueLength);
 }
 
+/** Content codings are case-insensitive (RFC 9110, section 8.4.1): it is put in lower case. */
 function encodingOf(ptr: usize, length: i32): Encoding {
+  for (let at = ptr; at < ptr + <usize>length; at++) {
+    const byte = load<u8>(at);
+    if (<u8>(byte - 0x41) < 26) store<u8>(at, byte | 0x20);
+  }
   if (length == 0 || isText(ptr, length, utf8("identity"))) return Encoding.None;
   const isZip =
     isText(ptr, length, utf8("gzip")) ||

@@ -13,7 +13,7 @@ export interface Documents {
 export function splitDocuments(body: Buffer, headers: Record<string, string>): Documents {
   const none = { documents: [], done: false };
   if (body.length === 0) return { framing: "none", ...none };
-  const plain = headers["content-encoding"] === "gzip" ? gunzipSync(body) : body;
+  const plain = headers["content-encoding"]?.toLowerCase() === "gzip" ? gunzipSync(body) : body;
   if (headers["content-type"]?.startsWith("application/vnd.amazon.eventstream")) {
     return { framing: "eventstream", documents: frames(plain).flatMap(parse), done: false };
   }
@@ -22,7 +22,7 @@ export function splitDocuments(body: Buffer, headers: Record<string, string>): D
   if (first === "{" || first === "[") {
     return { framing: "json", documents: jsonDocuments(text), done: false };
   }
-  if (!/^(data|event|id|retry|:)/m.test(text)) return { framing: "opaque", ...none };
+  if (!/^\s*((data|event|id|retry)?:)/.test(text)) return { framing: "opaque", ...none };
   const data = sseData(text);
   return {
     framing: "sse",

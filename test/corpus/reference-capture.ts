@@ -20,8 +20,17 @@ export interface Exchange {
   };
 }
 
-/** Of each usage pointer the first two and the last two objects are kept. */
-const KEPT = 4;
+/** Of each usage pointer the first two and the last two objects are kept; with a `*`, more. */
+const KEPT_FIRST = 2;
+const keptLast = (pointer: string) => (pointer.includes("*") ? 253 : 2);
+const MAX_FACT_BYTES = 512;
+const MAX_USAGE_BYTES = 16_384;
+/** Stands for what is longer. */
+const TOO_LONG = true;
+
+function kept(value: unknown, maxBytes: number): unknown {
+  return Buffer.byteLength(JSON.stringify(value)) > maxBytes ? TOO_LONG : value;
+}
 
 /** The settlement that the filter sends for an exchange. */
 export function referenceCapture(
@@ -84,14 +93,14 @@ function usageIn(documents: unknown[]): { usage: unknown[]; usagePointers: strin
         .map((value) => ({ pointer, value })),
     ),
   );
-  const kept = seen.filter((each) => {
+  const told = seen.filter((each) => {
     const same = seen.filter(({ pointer }) => pointer === each.pointer);
     const place = same.indexOf(each);
-    return place < KEPT / 2 || place >= same.length - KEPT / 2;
+    return place < KEPT_FIRST || place >= same.length - keptLast(each.pointer);
   });
   return {
-    usage: kept.map(({ value }) => value),
-    usagePointers: kept.map(({ pointer }) => pointer),
+    usage: told.map(({ value }) => kept(value, MAX_USAGE_BYTES)),
+    usagePointers: told.map(({ pointer }) => pointer),
   };
 }
 
@@ -102,7 +111,7 @@ function factsIn(documents: unknown[]): Record<string, unknown> {
       const value = valuesAt(document, pointer).findLast(
         (each) => each !== null && each !== "" && !isNested(each),
       );
-      if (value !== undefined) facts[pointer] = value;
+      if (value !== undefined) facts[pointer] = kept(value, MAX_FACT_BYTES);
     }
   }
   return facts;

@@ -149,6 +149,36 @@ describe.each(Object.entries(FRAMINGS))("%s", (_name, sse) => {
   });
 });
 
+describe("a stream that ends without the blank line after its usage chunk", () => {
+  const before = `data: ${FIRST}\n\ndata: ${EMPTY}\n\n`;
+  const usage = [{ prompt_tokens: 5, completion_tokens: 2, total_tokens: 7 }];
+
+  test.each(["", "\n", "\r\n", "\n:"])("but with %j", (rest) => {
+    const bytes = Buffer.from(`${before}data: ${USAGE}${rest}`);
+    const host = startTollgate();
+    for (const at of [bytes.length, before.length, before.length + 3, bytes.length - 1]) {
+      expect(answerIn(host, [bytes.subarray(0, at), bytes.subarray(at)])).toBe(before);
+      expect(settleOne(host).usage).toEqual(usage);
+    }
+  });
+
+  test("as one piece with the end", () => {
+    const host = startTollgate();
+    const opened = stream(host);
+    opened.responseHeaders({ ":status": 200, "content-type": "text/event-stream" });
+    opened.responseBody(`${before}data: ${USAGE}`, true);
+    expect(opened.client.text).toBe(before);
+    expect(settleOne(host).usage).toEqual(usage);
+  });
+
+  test("what the client asked for itself is its own", () => {
+    const host = startTollgate();
+    const opened = stream(host, { ...CHAT, stream: true, stream_options: { include_usage: true } });
+    respondSse(opened, [`${before}data: ${USAGE}`]);
+    expect(opened.client.text).toBe(`${before}data: ${USAGE}`);
+  });
+});
+
 describe("nothing is taken out", () => {
   const body = FRAMINGS["LF"]?.events.join("") ?? "";
 

@@ -9,6 +9,8 @@ import { noTokens, outputTotal, TOKEN_KINDS, type TokenCounts } from "../normal-
 import { emptyReading, type Reading } from "../reading.ts";
 
 const START_POINTER = "/message/usage";
+/** The filter keeps so many objects of a pointer: of more, those in the middle are not known. */
+const KEPT_OBJECTS = 4;
 
 /** Reads Anthropic's usage; `objects` are those of its shape, in the order seen. */
 export function readAnthropic(
@@ -28,6 +30,7 @@ export function readAnthropic(
     serviceTier: text(valueAt(merged, "service_tier")),
     extraLines: extraLines(merged),
     model: fallbackModel(merged),
+    remark: later.length < KEPT_OBJECTS ? null : "usage_thinned",
     final: ended && !figures.malformed && figures.main("output_tokens") !== undefined,
     inputKnown: figures.main("input_tokens") !== undefined,
   };

@@ -5,6 +5,7 @@ import { emptyReading, type Reading, tokensOf } from "../reading.ts";
 const UNITS: [unit: string, path: string][] = [
   ["search_units", "search_units"],
   ["classifications", "classifications"],
+  ["images", "images"],
 ];
 
 /** Reads `billed_units`, or an object around it. */

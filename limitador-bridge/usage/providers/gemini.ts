@@ -119,8 +119,8 @@ export function readInteractions(objects: { value: RawObject }[]): Reading {
   };
 }
 
-/** The filter keeps four objects of a pointer: with as many, there may have been more. */
-const KEPT_OBJECTS = 4;
+/** The filter keeps so many objects of such a pointer: with as many, there may have been more. */
+const KEPT_OBJECTS = 255;
 
 /** Reads the statistics of Vertex text embeddings, one for each text. */
 export function readPredictions(objects: { value: RawObject }[]): Reading {

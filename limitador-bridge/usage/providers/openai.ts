@@ -130,7 +130,10 @@ function totals(capture: Capture, figures: Figures, dialect: OpenaiDialect): Tot
     const complete = total !== undefined && (total === 0 || capture.textBytes === 0);
     return { input: total ?? 0, output: 0, reasoning: 0, complete };
   }
-  const input = prompt ?? Math.max(0, (total ?? 0) - (completion ?? 0));
+  const input =
+    prompt === undefined
+      ? Math.max(0, (total ?? 0) - (completion ?? 0))
+      : prompt + connectorTokens(figures);
   const output = outputOf(input, completion, total, reasoning, dialect);
   const complete =
     (prompt !== undefined || total !== undefined) &&
@@ -138,6 +141,13 @@ function totals(capture: Capture, figures: Figures, dialect: OpenaiDialect): Tot
   const counted = Math.max(0, output - (completion ?? 0));
   const hidden = dialect.hiddenReasoning && reasoning < counted ? counted : reasoning;
   return { input, output, reasoning: hidden, complete };
+}
+
+/** What Mistral's connectors read stands beside the prompt, where the total says so. */
+function connectorTokens(figures: Figures): number {
+  const connectors = figures.part("connector_tokens");
+  const parts = figures.part("prompt_tokens") + figures.part("completion_tokens") + connectors;
+  return figures.part("total_tokens") === parts ? connectors : 0;
 }
 
 function outputOf(

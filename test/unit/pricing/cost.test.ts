@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { createCatalogue } from "../../../limitador-bridge/pricing/catalogue.ts";
+import { createCatalogue, loadCatalogue } from "../../../limitador-bridge/pricing/catalogue.ts";
 import { createPriceBook } from "../../../limitador-bridge/pricing/price-book.ts";
 import { compilePriceTable } from "../../../limitador-bridge/pricing/price-table.ts";
 import {
@@ -65,6 +65,26 @@ describe("what tokens cost", () => {
     expect(book.price("claude-x", null, usage, NOW).costNanoUsd).toBe(9_750_000);
   });
 
+  test.each([
+    ["claude-x", 6_000_002],
+    ["other", 3_750_001],
+  ])("%s: a cache write of 1 hour, where only that of 5 minutes has a price", (model, expected) => {
+    const rates = { input: 3, output: 15, cacheWrite5m: 3.750001 };
+    const book = bookOf({ match: "*", perMillionTokensUSD: rates });
+    const written = book.price(model, null, usageOf({ cacheWrite1h: 1000 }), NOW);
+    expect([written.costNanoUsd, written.priced]).toEqual([expected, true]);
+  });
+
+  test.each([
+    ["bedrock", "us.anthropic.claude-sonnet-4-5-20250929-v1:0", 6_600_000],
+    ["vertex", "claude-sonnet-4-5@20250929", 6_000_000],
+    ["openrouter", "anthropic/claude-sonnet-4.5", 6_000_000],
+  ])("%s's Claude writes for 1 hour at twice its input", async (provider, model, expected) => {
+    const book = createPriceBook({ catalogue: await loadCatalogue(), tables: [] });
+    const usage = usageOf({ cacheWrite1h: 1000 });
+    expect(book.price(model, provider, usage, NOW).costNanoUsd).toBe(expected);
+  });
+
   test("context tiers price the whole request by its whole input", () => {
     const model = {
       match: "m",
@@ -109,6 +129,18 @@ describe("what tokens cost", () => {
     expect(book.price("m", null, usage, NOW)).toMatchObject({ costNanoUsd: 85_000, priced: true });
     const unknown = usageOf({ inputText: 10 }, { extraLines: [{ ...line, model: "who" }] });
     expect(book.price("m", null, unknown, NOW)).toMatchObject({ priced: false, unpriced: ["who"] });
+  });
+
+  test("of a model that is sold by units alone is that of the units", () => {
+    const book = bookOf({ match: "whisper-1", perUnitUSD: { audio_seconds: 0.0001 } });
+    const heard = usageOf({ outputText: 20 }, { otherUnits: { audio_seconds: 10 } });
+    const { costNanoUsd, priced, unpriced } = book.price("whisper-1", null, heard, NOW);
+    expect([costNanoUsd, priced, unpriced]).toEqual([1_000_000, true, []]);
+    // Without the units nothing is known of its price.
+    expect(book.price("whisper-1", null, usageOf({ outputText: 20 }), NOW)).toMatchObject({
+      priced: false,
+      unpriced: ["outputText"],
+    });
   });
 
   test("is not known where there is no price", () => {

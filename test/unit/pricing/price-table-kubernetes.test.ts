@@ -69,6 +69,7 @@ describe("a table that one takes, all take", () => {
     ["everything that there is", WHOLE],
     ["units and no tokens", { match: "dall-e-*", perUnitUSD: { images: 0.04 } }],
     ["a price as text", { match: "m", perMillionTokensUSD: { input: "0.075" } }],
+    ["a limit of output and no price", { match: "gpt-4o*", maxOutputTokens: 16_384 }],
     ["free", { match: "m", perMillionTokensUSD: { input: 0 } }],
   ])("%s", (_, model) => {
     expect(compilePriceTable(table(model)).problems).toEqual([]);
@@ -80,7 +81,7 @@ describe("a table that one takes, all take", () => {
 describe("a table that the schema refuses, the service refuses", () => {
   test.each<[string, object]>([
     ["no match", { perMillionTokensUSD: { input: 1 } }],
-    ["neither tokens nor units", { match: "m" }],
+    ["no tokens, units or limit", { match: "m" }],
     ["no price for input", { match: "m", perMillionTokensUSD: { output: 1 } }],
     ["an unknown kind", { match: "m", perMillionTokensUSD: { input: 1, ouput: 1 } }],
     ["an unknown field", { ...WHOLE, perMilionTokensUSD: {} }],

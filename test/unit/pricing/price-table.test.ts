@@ -90,7 +90,7 @@ describe("PriceTable", () => {
       "no price",
       table([{ match: "m" }]),
       at(),
-      "expected perMillionTokensUSD or perUnitUSD, found neither",
+      "expected one of perMillionTokensUSD, perUnitUSD, maxOutputTokens, found none",
     ],
     [
       "no price for input",

@@ -83,7 +83,13 @@ describe("settlement", () => {
       { key: "tokens", used: 0, held: 0 },
     ]);
     expect((await app.inject("/v1/usage")).json().records).toMatchObject([
-      { source: "reported", reason: "provider_error", costNanoUsd: 0, status: 500 },
+      {
+        source: "reported",
+        reason: "provider_error",
+        outcome: "upstream_error",
+        costNanoUsd: 0,
+        status: 500,
+      },
     ]);
   });
 

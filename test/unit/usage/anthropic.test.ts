@@ -109,6 +109,28 @@ describe("Anthropic streams", () => {
   });
   const stop = { type: "message_stop" };
 
+  test.each([
+    [3, null],
+    [4, "usage_thinned"],
+    [6, "usage_thinned"],
+  ])("of %d deltas with usage, not all may have been kept", (count, reason) => {
+    const deltas = Array.from({ length: count }, (_, i) =>
+      delta({
+        output_tokens: 90 + i,
+        ...(i === 2 ? { server_tool_use: { web_search_requests: 2 } } : {}),
+      }),
+    );
+    const usage = interpret(
+      streamed([start({ input_tokens: 4, output_tokens: 1 }), ...deltas, stop], given),
+    );
+    expect([usage.source, usage.reason, usage.tokens.outputText, usage.otherUnits]).toEqual([
+      "reported",
+      reason,
+      89 + count,
+      count === 6 ? {} : { web_search_requests: 2 },
+    ]);
+  });
+
   test("what the delta leaves out keeps its start value", () => {
     const events = [
       start({ input_tokens: 4, cache_creation_input_tokens: 1165, output_tokens: 1 }),

@@ -329,6 +329,10 @@ describe("Cohere", () => {
       inputText: 3,
       inputImage: 40,
     });
+    const images = interpret(
+      whole({ embeddings: {}, meta: { billed_units: { images: 2 } } }, { path: "/v2/embed" }),
+    );
+    expect([figures(images), images.otherUnits]).toEqual([{ source: "reported" }, { images: 2 }]);
   });
 });
 

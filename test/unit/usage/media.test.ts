@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
-import { figures, interpret, whole } from "./exchanges.ts";
+import { outcomeOf } from "../../../limitador-bridge/usage/ending.ts";
+import { figures, interpret, record, whole } from "./exchanges.ts";
 
 describe("media", () => {
   test("transcriptions by duration, by tokens, and where nothing is said", () => {
@@ -30,6 +31,28 @@ describe("media", () => {
     expect([verbose.source, verbose.otherUnits]).toEqual(["reported", { audio_seconds: 9 }]);
     const bare = interpret(whole({ text: "x".repeat(150) }, { path }));
     expect([bare.source, bare.otherUnits]).toEqual(["estimated", { audio_seconds: 10 }]);
+  });
+
+  test.each([
+    ["/v1/audio/transcriptions", "text/plain", "x".repeat(150)],
+    ["/v1/audio/translations", "text/vtt", `WEBVTT\n\n${"data: y".repeat(20)}12`],
+    ["/v1/audio/transcriptions", "application/x-subrip", `1\n${"z".repeat(148)}`],
+    ["/v1/audio/transcriptions", "text/plain", `dat${"a".repeat(147)}`],
+  ])("%s as %s, by its length", (path, type, body) => {
+    const plain = record(body, type, { path });
+    const usage = interpret(plain);
+    expect([usage.reason, usage.otherUnits]).toEqual(["body_unreadable", { audio_seconds: 10 }]);
+    const said = interpret(whole({ text: body }, { path }));
+    expect([figures(usage), outcomeOf(plain, usage)]).toEqual([figures(said), "ok"]);
+  });
+
+  test("a transcript of silence is one second, whatever JSON is around it", () => {
+    const segments = Array.from({ length: 50 }, (_, id) => ({ id }));
+    const usage = interpret(whole({ text: "", segments }, { path: "/v1/audio/transcriptions" }));
+    expect([usage.otherUnits, figures(usage)]).toEqual([
+      { audio_seconds: 1 },
+      { source: "estimated", outputText: 1 },
+    ]);
   });
 
   test("images by the piece, or by tokens", () => {

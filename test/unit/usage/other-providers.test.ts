@@ -124,12 +124,12 @@ describe("Gemini", () => {
         embeddings: { values: [0.5], statistics: { token_count: 4, truncated: false } },
       })),
     });
-    const three = interpret(whole(predictions(3), { path }));
-    expect(figures(three)).toEqual({ source: "reported", inputText: 12 });
-    expect(three.provider).toBe("vertex");
-    expect(figures(interpret(whole(predictions(5), { path })))).toEqual({
+    const most = interpret(whole(predictions(250), { path }));
+    expect(figures(most)).toEqual({ source: "reported", inputText: 1000 });
+    expect(most.provider).toBe("vertex");
+    expect(figures(interpret(whole(predictions(300), { path })))).toEqual({
       source: "estimated",
-      inputText: 16,
+      inputText: 1020,
     });
   });
 });
