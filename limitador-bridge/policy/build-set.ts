@@ -16,6 +16,7 @@ import { type LlmBudget, llmBudgetKind } from "./kinds/llm-budget.ts";
 import { type TokenRateLimitPolicy, tokenRateLimitPolicyKind } from "./kinds/token-rate-limit.ts";
 import type { TrackedFile } from "./load.ts";
 import { type EvaluationCount, matchLimit } from "./match-limit.ts";
+import { organizationWarnings } from "./organization-warnings.ts";
 import type { PolicyDocument } from "./policy-file.ts";
 import type { MatchResult, Payer, PolicyProblem, PolicySet, RequestContext } from "./policy-set.ts";
 import { type RateInForce, ratesInForce } from "./rates-in-force.ts";
@@ -111,7 +112,7 @@ export class CompiledPolicySet implements PolicySet {
   readonly rates: ReadonlyMap<string, RateInForce>;
   readonly #identity: Identity;
   /** Where a policy counts otherwise than it says, by the policy's document. */
-  readonly targetWarnings: ReadonlyMap<SourceDocument, PolicyProblem[]>;
+  readonly warnings: ReadonlyMap<SourceDocument, PolicyProblem[]>;
   readonly #index: RouteIndex;
   readonly #files: SetParts["files"];
   readonly #folderProblems: readonly PolicyProblem[];
@@ -122,7 +123,7 @@ export class CompiledPolicySet implements PolicySet {
     const policies = objectsOf<TokenRateLimitPolicy>(documents, tokenRateLimitPolicyKind.kind);
     this.#identity = objectsOf<Identity>(documents, identityKind.kind)[0] ?? DEFAULT_IDENTITY;
     const { attachments, routes } = attach(documents, targets);
-    this.targetWarnings = attachments.warnings;
+    this.warnings = new Map([...attachments.warnings, ...organizationWarnings(documents)]);
     this.#index = new RouteIndex(attachments, routes);
     this.#files = files;
     this.#folderProblems = folderProblems;
@@ -171,7 +172,7 @@ export class CompiledPolicySet implements PolicySet {
   status() {
     this.#statuses ??= policyStatuses(this.#files.values(), {
       folderProblems: this.#folderProblems,
-      targetWarnings: this.targetWarnings,
+      setWarnings: this.warnings,
     });
     return this.#statuses;
   }

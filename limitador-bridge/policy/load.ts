@@ -201,7 +201,7 @@ export function loadPolicyTexts(
     warnings: [
       ...refusalsOf(files.values()),
       ...warningsOf(files.values()),
-      ...new Set([...set.targetWarnings.values()].flat()),
+      ...new Set([...set.warnings.values()].flat()),
     ],
     files,
   };

@@ -10,7 +10,7 @@ export interface StatusParts {
   /** Of the folder itself, and of files that cannot be read. */
   folderProblems: readonly PolicyProblem[];
   /** Of policies in force, by their documents. */
-  targetWarnings: ReadonlyMap<SourceDocument, readonly PolicyProblem[]>;
+  setWarnings: ReadonlyMap<SourceDocument, readonly PolicyProblem[]>;
 }
 
 function identityOf({ source }: PolicyDocument) {
@@ -33,10 +33,10 @@ function detailOf({ object }: PolicyDocument): Pick<PolicyStatus, "targetRef" | 
 
 function warningsOf(
   { source, kind, object }: PolicyDocument,
-  targetWarnings: StatusParts["targetWarnings"],
+  setWarnings: StatusParts["setWarnings"],
 ): Pick<PolicyStatus, "warnings"> {
   const own = object === null ? [] : (kind?.warnings?.(object) ?? []);
-  const warnings = [...own, ...(targetWarnings.get(source) ?? [])];
+  const warnings = [...own, ...(setWarnings.get(source) ?? [])];
   return warnings.length === 0 ? {} : { warnings };
 }
 
@@ -48,7 +48,7 @@ function documentStatus(
   document: PolicyDocument,
   serving: ReadonlyMap<string, PolicyDocument>,
   fileProblems: PolicyProblem[],
-  targetWarnings: StatusParts["targetWarnings"],
+  setWarnings: StatusParts["setWarnings"],
 ): PolicyStatus {
   if (document.ignored) {
     return {
@@ -68,7 +68,7 @@ function documentStatus(
     accepted: problems.length === 0,
     problems,
     inForce: last !== undefined && last.object !== null,
-    ...warningsOf(last ?? document, targetWarnings),
+    ...warningsOf(last ?? document, setWarnings),
     ...detailOf(last ?? document),
   };
 }
@@ -81,16 +81,14 @@ function unknownStatus(file: string, problems: PolicyProblem[]): PolicyStatus {
 /** Of a broken file every object shows the file's problems, for none of it is in force. */
 function fileStatuses(
   { newest, serving, problems: own }: TrackedFile,
-  { folderProblems, targetWarnings }: StatusParts,
+  { folderProblems, setWarnings }: StatusParts,
 ): PolicyStatus[] {
   const problems = [...own, ...folderProblems.filter(({ file }) => file === newest.file)];
   const serves = new Map(serving?.documents.map((document) => [objectKey(document), document]));
   const present = new Set(newest.documents.map(objectKey));
   const gone = [...serves].flatMap(([key, document]) => (present.has(key) ? [] : [document]));
   const shown = [...newest.documents, ...gone];
-  const statuses = shown.map((document) =>
-    documentStatus(document, serves, problems, targetWarnings),
-  );
+  const statuses = shown.map((document) => documentStatus(document, serves, problems, setWarnings));
   if (statuses.length > 0 || problems.length === 0) return statuses;
   return [unknownStatus(newest.file, problems)];
 }
