@@ -23,12 +23,17 @@ const USAGE = `usage: tollgate <command>
   reconcile  compare the ledger with the usage records (tollgate reconcile --help)
   store      copy a ledger to another store (tollgate store copy FROM TO)
   import     policies from another gateway's configuration (tollgate import --help)
+  kubernetes policies from the objects of a cluster, and their status (… --help)
 
 up and bootstrap read the variables of \`make up\` (make help) from the environment.`;
 
+/** Of a simulator that runs by itself; see simulator/main.ts. */
+const SIMULATOR_PORT = 8000;
+
 async function bootstrap(env: NodeJS.ProcessEnv): Promise<number> {
   const settings = readSettings(env);
-  const upstream = settings.upstream ?? new URL(`http://127.0.0.1:${settings.simulatorPort}`);
+  const simulator = `http://127.0.0.1:${settings.simulatorPort ?? SIMULATOR_PORT}`;
+  const upstream = settings.upstream ?? new URL(simulator);
   const rendered = renderBootstrap(await readFile(settings.template, "utf8"), {
     upstream,
     proxyHost: settings.proxyHost,
@@ -38,7 +43,7 @@ async function bootstrap(env: NodeJS.ProcessEnv): Promise<number> {
     apiHost: env.API_HOST || "127.0.0.1",
     apiPorts: [settings.apiPort],
     wasmPath: settings.wasm,
-    token: env.API_TOKEN ?? "",
+    token: settings.token,
   });
   process.stdout.write(rendered);
   return 0;
@@ -66,6 +71,10 @@ async function run(command: string | undefined, args: string[]): Promise<number>
   if (command === "reconcile") return await reconcile(args, process.env);
   if (command === "store") return await store(args);
   if (command === "import") return await importCommand(args, io);
+  if (command === "kubernetes") {
+    // Its client library takes a second to load: the other commands do without.
+    return await (await import("./kubernetes.ts")).kubernetes(args, io);
+  }
   console.error(USAGE);
   return command === undefined || command === "help" ? 0 : 2;
 }

@@ -70,7 +70,8 @@ test("the service takes the variables of its StatefulSet", () => {
     apiPort: API_PORT,
     store: "redis://redis:6379",
     policies: "/etc/tollgate/policies",
-    prices: "/etc/tollgate/prices",
+    // The image's own, with the output limits of common models; the ConfigMap's go before them.
+    prices: join(import.meta.dirname, "../../../policies/prices"),
     state: "/var/lib/tollgate/state",
     journal: "/var/lib/tollgate/journal",
     apiToken: "token",
@@ -86,7 +87,9 @@ test("the service takes the variables of its StatefulSet", () => {
   expect(unknown).toEqual([]);
   const mounts = at<{ mountPath: string }[]>(container, "volumeMounts");
   const folders = mounts.map(({ mountPath }) => mountPath);
-  for (const path of [config.policies, config.prices, config.state, config.journal]) {
+  const below = `${config.policies}/`;
+  expect(folders.filter((folder) => folder.startsWith(below))).toHaveLength(3);
+  for (const path of [config.state, config.journal]) {
     expect(folders.some((folder) => path?.startsWith(folder))).toBe(true);
   }
   expect(allWith(pods, "path").filter((path) => path === "/readyz")).toHaveLength(1);

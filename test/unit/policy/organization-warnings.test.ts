@@ -14,8 +14,8 @@ test("a team's organization that has no budget is told of, with its place", () =
   const { warnings, problems, set } = load(ofTeam);
   expect(problems).toEqual([]);
   expect(warnings.map(problemText)).toEqual([
-    'policies.yaml:6:17: spec.organization: no LLMBudget for the organization "acme" (one without ' +
-      "a team) is in force: nothing limits its total",
+    "policies.yaml:6:17: spec.organization: no LLMBudget for the organization " +
+      '"acme" (one without a team) is in force: nothing limits its total',
   ]);
   expect(set.status()[0]).toMatchObject({ accepted: true, warnings });
 });
