@@ -29,18 +29,26 @@ export const enum Encoding {
   Other = 2,
 }
 
-/** Does SSE begin with these bytes? As far as there are any: a name may be cut off. */
-export function beginsSse(ptr: usize, end: usize): bool {
-  const first = load<u8>(ptr);
+/** Whether a body is SSE, as far as its first bytes tell. */
+export const enum Beginning {
+  Other = 0,
+  /** A field's name that is not over. */
+  Open = 1,
+  Sse = 2,
+}
+
+/** What begins with these bytes, the first one lowest; as many as are needed to know. */
+export function beginning(bytes: u64, length: i32): Beginning {
+  const first = <u8>bytes;
   let at = bytesOf(FIELDS);
   if (first == 0x65) at += 5;
   else if (first == 0x69) at += 11;
   else if (first == 0x72) at += 14;
   else if (first != 0x64) at += 4;
-  for (; ptr < end; ptr++, at++) {
-    const byte = load<u8>(ptr);
-    if (byte != load<u8>(at)) return false;
-    if (byte == 0x3a) break;
+  for (let i = 0; i < length; i++, bytes >>= 8) {
+    const byte = <u8>bytes;
+    if (byte != load<u8>(at + <usize>i)) return Beginning.Other;
+    if (byte == 0x3a) return Beginning.Sse;
   }
-  return true;
+  return Beginning.Open;
 }

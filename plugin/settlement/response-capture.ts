@@ -7,13 +7,14 @@ import { JsonScanner, JsonSink } from "../scan/json-scanner";
 import { SseScanner, SseSink } from "../scan/sse-scanner";
 import { CapturedFacts, CapturedUsage, TOO_LONG } from "./captured";
 import { ClientEvents } from "./client-events";
-import { beginsSse, Encoding, Framing } from "./framing";
+import { Beginning, beginning, Encoding, Framing } from "./framing";
 
 /** About what an inflater takes. */
 const INFLATER_BYTES = 48 * 1024;
 /** So many are kept for responses to come. */
 const MOST_FREE = 64;
 const BYTE_ORDER_MARK = memory.data<u8>([0xef, 0xbb, 0xbf]);
+const HEAD = memory.data(8);
 
 /** What is captured of one response as it passes: usage, facts, counts of text. */
 export class ResponseCapture extends JsonSink {
@@ -44,6 +45,9 @@ export class ResponseCapture extends JsonSink {
   private choiceOpen: bool = false;
   /** Bytes of a byte order mark that came before the framing was known. */
   private markBytes: i32 = 0;
+  /** The first field name, the first byte lowest, until the framing is known. */
+  private head: u64 = 0;
+  private headLength: i32 = 0;
 
   /** One for a new response. */
   static take(config: FilterConfig): ResponseCapture {
@@ -75,6 +79,8 @@ export class ResponseCapture extends JsonSink {
     this.usageSeen = false;
     this.choiceOpen = false;
     this.markBytes = 0;
+    this.head = 0;
+    this.headLength = 0;
     this.json.reset();
     const sse = this.sse;
     if (sse !== null) sse.reset();
@@ -155,29 +161,40 @@ export class ResponseCapture extends JsonSink {
    * JSON errors as text/event-stream. SSE begins with a comment or with the name of a field.
    */
   private decide(ptr: usize, length: i32): void {
+    const headBefore = this.headLength;
     let markBytes = 0;
     for (let i = 0; i < length; i++) {
       const byte = load<u8>(ptr + <usize>i);
-      if (byte == 0x20 || byte == 0x0a || byte == 0x0d || byte == 0x09) continue;
-      if (byte == 0xef || byte == 0xbb || byte == 0xbf) {
-        markBytes++;
-        continue;
+      if (this.headLength == 0) {
+        if (byte == 0x20 || byte == 0x0a || byte == 0x0d || byte == 0x09) continue;
+        if (byte == 0xef || byte == 0xbb || byte == 0xbf) {
+          markBytes++;
+          continue;
+        }
+        if (byte == 0x7b || byte == 0x5b) {
+          this.framing = Framing.Json;
+          return;
+        }
       }
-      if (byte == 0x7b || byte == 0x5b) {
-        this.framing = Framing.Json;
-      } else if (beginsSse(ptr + <usize>i, ptr + <usize>length)) {
-        this.framing = Framing.Sse;
-        const known = this.sse;
-        const sse = known === null ? new SseScanner(this.json, new SseEvents(this)) : known;
-        this.sse = sse;
-        // The part of a byte order mark that came in earlier pieces.
-        sse.push(BYTE_ORDER_MARK, min(this.markBytes, 3));
-      } else {
-        this.framing = Framing.Opaque;
-      }
+      this.head |= (<u64>byte) << (this.headLength++ << 3);
+      const found = beginning(this.head, this.headLength);
+      if (found == Beginning.Open) continue;
+      if (found == Beginning.Sse) this.beginSse(headBefore);
+      else this.framing = Framing.Opaque;
       return;
     }
     this.markBytes += markBytes;
+  }
+
+  /** headBytes: of its first name that came in earlier pieces, as did a byte order mark. */
+  private beginSse(headBytes: i32): void {
+    this.framing = Framing.Sse;
+    const known = this.sse;
+    const sse = known === null ? new SseScanner(this.json, new SseEvents(this)) : known;
+    this.sse = sse;
+    sse.push(BYTE_ORDER_MARK, min(this.markBytes, 3));
+    store<u64>(HEAD, this.head);
+    sse.push(HEAD, headBytes);
   }
 
   /** The SSE event that is arriving, or was, is the usage chunk. */
@@ -233,6 +250,8 @@ export class ResponseCapture extends JsonSink {
   }
 
   override onDocument(valid: bool): void {
+    // What is not JSON is no usage chunk, whatever is in it.
+    if (!valid) this.usageSeen = false;
     if (this.framing != Framing.Json) return;
     if (valid) this.events++;
     this.unfinished = !valid;

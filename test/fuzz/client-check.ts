@@ -37,6 +37,8 @@ export function checkWithoutUsage(
     mayBeOpen = data !== FINISH_CHUNK && (mayBeOpen || mayTellFinish(data));
   }
   const end = got.subarray(at);
+  // A usage chunk that no blank line ends is one all the same.
+  if (isSse && isWhole && end.length === 0 && isWholeUsageChunk(rest)) return;
   if (end.equals(rest) || (!isWhole && rest.subarray(0, end.length).equals(end))) return;
   throw new Error(`the end is ${end.toString("latin1")}, not ${rest.toString("latin1")}`);
 }
@@ -69,16 +71,25 @@ function dataOf(lines: string[]): string {
     .join("\n");
 }
 
-/** The chunk as OpenAI sends it, which no filter may fail to know. */
-function isPlainUsageChunk(bytes: Buffer, data: string): boolean {
-  const isOther = bytes.length > 8000 || data.includes('"bytes"');
-  if (isOther || !data.startsWith('{"choices":[],"usage":{')) return false;
+function isWholeUsageChunk(rest: Buffer): boolean {
+  const data = dataOf(rest.toString("latin1").split(LINE));
+  return mayBeUsageChunk(data) && isJson(data);
+}
+
+function isJson(text: string): boolean {
   try {
-    JSON.parse(data);
+    JSON.parse(text);
     return true;
   } catch {
     return false;
   }
+}
+
+/** The chunk as OpenAI sends it, which no filter may fail to know. */
+function isPlainUsageChunk(bytes: Buffer, data: string): boolean {
+  const isOther = bytes.length > 8000 || data.includes('"bytes"');
+  if (isOther || !data.startsWith('{"choices":[],"usage":{')) return false;
+  return isJson(data);
 }
 
 /** A finish reason, or a document in base64, which may have one. */

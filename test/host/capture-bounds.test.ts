@@ -110,10 +110,12 @@ describe("by how it begins", () => {
     "ruby",
     "WEBVTT\n\n00:01",
     "1\n00:00:00,000 --> 00:00:01,000\nHi",
-  ])("%j is no SSE", (text) => {
+  ])("%j is no SSE, wherever it is cut", (text) => {
     const expected = { framing: "opaque", outcome: "ok", responseBytes: text.length };
-    expect(settled([text], TEXT)).toMatchObject(expected);
-    expect(settled([text.slice(0, 7), text.slice(7)], TEXT)).toMatchObject(expected);
+    for (let at = 0; at <= 8; at++) {
+      expect(settled([text.slice(0, at), text.slice(at)], TEXT)).toMatchObject(expected);
+    }
+    expect(settled([...text], TEXT)).toMatchObject(expected);
   });
 
   test.each(["data:", "event: x\ndata: ", "id: 1\ndata: ", "retry: 9\ndata:", ": hi\n\ndata: "])(
@@ -124,6 +126,8 @@ describe("by how it begins", () => {
         const record = settled([body.slice(0, at), body.slice(at)], TEXT);
         expect(record).toMatchObject({ framing: "sse", usage: [{ total_tokens: 3 }] });
       }
+      const marked = ["\ufeff", ...body].map((piece) => Buffer.from(piece));
+      expect(settled(marked, TEXT).usage).toEqual([{ total_tokens: 3 }]);
     },
   );
 });

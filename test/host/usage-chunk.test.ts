@@ -171,6 +171,11 @@ describe("a stream that ends without the blank line after its usage chunk", () =
     expect(settleOne(host).usage).toEqual(usage);
   });
 
+  test("what is no whole chunk goes to the client as it came", () => {
+    const cut = `${before}data: {"choices":[],"usage":{"prompt_tokens":5},"x":{"y`;
+    expect(answerIn(startTollgate(), [cut])).toBe(cut);
+  });
+
   test("what the client asked for itself is its own", () => {
     const host = startTollgate();
     const opened = stream(host, { ...CHAT, stream: true, stream_options: { include_usage: true } });
