@@ -2,7 +2,9 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { setTimeout as sleep } from "node:timers/promises";
 
-/** After the first answer; a process that cannot listen has ended by then. */
+/** Between two tries whether a part answers. */
+const POLL_MS = 20;
+/** A process that cannot listen has ended by then. */
 const SECOND_LOOK_MS = 200;
 
 export interface Running {
@@ -66,8 +68,16 @@ export async function checkRunning(part: Running): Promise<void> {
 }
 
 /**
- * Waits until `url` answers 200. Another process may be who answers, while `part` finds its port
- * taken and ends: it is looked at once more a little later.
+ * Throws where one of the parts has ended, or ends a little later: another process may be who
+ * answered for one that finds its port taken.
+ */
+export async function checkStaying(parts: readonly Running[]): Promise<void> {
+  await Promise.race([...parts.map(({ ended }) => ended), sleep(SECOND_LOOK_MS)]);
+  for (const part of parts) await checkRunning(part);
+}
+
+/**
+ * Waits until `url` answers 200; whether it was the part that did, see checkStaying.
  * @throws Error after `deadlineMs`, or as soon as `part` has ended
  */
 export async function answers(part: Running, url: string, deadlineMs: number): Promise<void> {
@@ -82,8 +92,7 @@ export async function answers(part: Running, url: string, deadlineMs: number): P
       // Not listening yet; the deadline below says when that is an error.
     }
     if (Date.now() > until) throw new Error(`${part.name} is not ready after ${deadlineMs} ms`);
-    await sleep(50);
+    await sleep(POLL_MS);
   }
-  await Promise.race([part.ended, sleep(SECOND_LOOK_MS)]);
   await checkRunning(part);
 }

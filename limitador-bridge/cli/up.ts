@@ -9,7 +9,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { renderBootstrap } from "./bootstrap.ts";
 import { keepUp, type Part, startPart } from "./keep-up.ts";
 import { checkFree, freePort, type WantedPort } from "./ports.ts";
-import { answers, checkRunning, start } from "./process.ts";
+import { answers, checkStaying, start } from "./process.ts";
 import { sampleFor, sampleText } from "./sample.ts";
 import { serviceEnv } from "./service-env.ts";
 import { findEnvoy, PROJECT_ROOT, readSettings, type UpSettings } from "./up-settings.ts";
@@ -72,8 +72,7 @@ async function startAll(
   if (settings.workers) args.push("--concurrency", String(settings.workers));
   const proxy = await startPart(parts, () => start("envoy", envoy, args, env));
   await answers(proxy, `http://127.0.0.1:${settings.adminPort}/ready`, READY_DEADLINE_MS);
-  // Those of the start may have ended since they answered.
-  for (const { running } of parts) await checkRunning(running);
+  await checkStaying(parts.map(({ running }) => running));
   await printReady(settings, upstream);
 }
 

@@ -3,7 +3,12 @@ import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { afterEach, expect, test } from "vitest";
 import { checkFree, freePort } from "../../../limitador-bridge/cli/ports.ts";
-import { answers, checkRunning, start } from "../../../limitador-bridge/cli/process.ts";
+import {
+  answers,
+  checkRunning,
+  checkStaying,
+  start,
+} from "../../../limitador-bridge/cli/process.ts";
 
 const servers: Server[] = [];
 afterEach(() => {
@@ -33,15 +38,16 @@ test("another process's answer is not that of a part that has ended", async () =
 
 test("nor is it that of a part that ends a little later", async () => {
   const part = await runningPart();
-  const url = `http://127.0.0.1:${await listening(() => process.kill(part.pid, "SIGKILL"))}/`;
-  await expect(answers(part, url, 5000)).rejects.toThrow("the part ended by signal SIGKILL");
+  await answers(part, `http://127.0.0.1:${await listening()}/`, 5000);
+  setTimeout(() => process.kill(part.pid, "SIGKILL"), 20);
+  await expect(checkStaying([part])).rejects.toThrow("the part ended by signal SIGKILL");
 });
 
 test("a part that runs is believed", async () => {
   const url = `http://127.0.0.1:${await listening()}/`;
   const running = await runningPart();
   await answers(running, url, 5000);
-  await checkRunning(running);
+  await checkStaying([running]);
   await running.stop(5000);
   await expect(checkRunning(running)).rejects.toThrow("the part ended by signal SIGTERM");
 });
