@@ -3,6 +3,7 @@
  * policy is ever left out: one whose target is not known counts more requests than was meant, and
  * a warning says so. Pure.
  */
+import { addTo } from "../multi-map.ts";
 import { type HttpRoute, type RouteRule, ruleNamed } from "./http-route.ts";
 import type { TokenRateLimitPolicy } from "./kinds/token-rate-limit.ts";
 import type { PolicyProblem } from "./policy-set.ts";
@@ -30,12 +31,6 @@ export interface Attachments {
   warnings: ReadonlyMap<SourceDocument, PolicyProblem[]>;
 }
 
-function add<Key, Value>(lists: Map<Key, Value[]>, key: Key, value: Value): void {
-  const list = lists.get(key);
-  if (list === undefined) lists.set(key, [value]);
-  else list.push(value);
-}
-
 function quoted(name: string): string {
   return JSON.stringify(name);
 }
@@ -54,7 +49,7 @@ class Attaching {
   readonly parents: ReadonlySet<string> | null;
 
   constructor(routes: readonly HttpRoute[]) {
-    for (const route of routes) add(this.known, route.name, route);
+    for (const route of routes) addTo(this.known, route.name, route);
     this.parents = routes.every(({ gateways }) => gateways.length > 0)
       ? new Set(routes.flatMap(({ gateways }) => gateways))
       : null;
@@ -70,7 +65,7 @@ class Attaching {
       warning = source.problem(["spec", "targetRef", field], message);
       this.said.set(message, warning);
     }
-    add(this.warnings, source, warning);
+    addTo(this.warnings, source, warning);
   }
 
   attach(sourced: SourcedPolicy): void {
@@ -81,11 +76,9 @@ class Attaching {
       return;
     }
     // A target lies in the namespace of its policy.
-    const route = this.known
-      .get(name)
-      ?.find(({ namespace }) => namespace === null || namespace === source.namespace);
+    const route = this.known.get(name)?.find(({ namespace }) => namespace === source.namespace);
     if (route === undefined) this.lost.push(sourced);
-    else if (sectionName === undefined) add(this.routes, route, policy);
+    else if (sectionName === undefined) addTo(this.routes, route, policy);
     else this.attachToRule(sourced, route, sectionName);
   }
 
@@ -108,10 +101,10 @@ class Attaching {
   attachToRule(sourced: SourcedPolicy, route: HttpRoute, section: string): void {
     const rule = ruleNamed(route, section);
     if (rule !== undefined) {
-      add(this.rules, rule, sourced.policy);
+      addTo(this.rules, rule, sourced.policy);
       return;
     }
-    add(this.lostRules, route, sourced.policy);
+    addTo(this.lostRules, route, sourced.policy);
     const message =
       `the HTTPRoute ${quoted(route.name)} has no rule ${quoted(section)}: ` +
       "in force for all requests of the route, beside its other limits";
@@ -135,9 +128,7 @@ class Attaching {
       const { name, sectionName } = sourced.policy.targetRef;
       const other = this.known.get(name)?.[0];
       const where =
-        other === undefined
-          ? ""
-          : ` (there is one in the namespace ${quoted(`${other.namespace}`)})`;
+        other === undefined ? "" : ` (there is one in the namespace ${quoted(other.namespace)})`;
       const rule = sectionName === undefined ? "" : ` with the rule ${quoted(sectionName)}`;
       const missing = `no HTTPRoute ${quoted(name)}${rule} in the policies folder${where}`;
       const meaning = isRouteAll

@@ -23,7 +23,6 @@ import { type RateInForce, ratesInForce } from "./rates-in-force.ts";
 import { type RequestFields, RouteIndex } from "./route-index.ts";
 import type { SourceDocument } from "./source-document.ts";
 import { policyStatuses } from "./status.ts";
-import { type Targets, toldRoute } from "./targets.ts";
 
 export interface SetParts {
   /** In force. */
@@ -32,7 +31,6 @@ export interface SetParts {
   files: ReadonlyMap<string, TrackedFile>;
   /** Of files that cannot be read and of the folder itself, for the status. */
   folderProblems?: readonly PolicyProblem[];
-  targets?: Targets;
 }
 
 function objectsOf<T>(documents: readonly PolicyDocument[], kind: string): T[] {
@@ -41,13 +39,12 @@ function objectsOf<T>(documents: readonly PolicyDocument[], kind: string): T[] {
   );
 }
 
-function versionOf(documents: readonly PolicyDocument[], targets: Targets): string {
+function versionOf(documents: readonly PolicyDocument[]): string {
   const contents = documents
     .filter(({ object }) => object !== null)
     .map(({ source }) => JSON.stringify([source.kind, source.namespace, source.name, source.value]))
     .sort();
-  const all = JSON.stringify([contents, targets]);
-  return createHash("sha256").update(all).digest("hex").slice(0, 16);
+  return createHash("sha256").update(JSON.stringify(contents)).digest("hex").slice(0, 16);
 }
 
 function readsOf(policies: readonly TokenRateLimitPolicy[], identity: Identity): Reads[] {
@@ -81,22 +78,13 @@ function payerField(expression: CompiledExpression | null, activation: Record<st
 /** What differs between requests that share a lease. */
 const SIZES = ["inputBytes", "maxOutputTokens"];
 
-/** Policies of other Gateways than the one that was told are left out. */
-function attach(documents: readonly PolicyDocument[], targets: Targets) {
-  const policies = documents.flatMap(({ kind, object, source }): SourcedPolicy[] => {
-    if (kind?.kind !== tokenRateLimitPolicyKind.kind || object === null) return [];
-    const policy = object as TokenRateLimitPolicy;
-    const { targetRef } = policy;
-    const isElsewhere =
-      targetRef.kind === "Gateway" &&
-      targets.gateway !== undefined &&
-      targets.gateway !== targetRef.name;
-    return isElsewhere ? [] : [{ source, policy }];
-  });
-  const routes = [
-    ...(targets.routes ?? []).map(toldRoute),
-    ...objectsOf<HttpRoute>(documents, httpRouteKind.kind),
-  ];
+function attach(documents: readonly PolicyDocument[]) {
+  const policies = documents.flatMap(({ kind, object, source }): SourcedPolicy[] =>
+    kind?.kind === tokenRateLimitPolicyKind.kind && object !== null
+      ? [{ source, policy: object as TokenRateLimitPolicy }]
+      : [],
+  );
+  const routes = objectsOf<HttpRoute>(documents, httpRouteKind.kind);
   return { attachments: attachPolicies(policies, routes), routes };
 }
 
@@ -119,15 +107,15 @@ export class CompiledPolicySet implements PolicySet {
   #statuses: ReturnType<typeof policyStatuses> | undefined;
   readonly #count: EvaluationCount = { predicates: 0 };
 
-  constructor({ documents, files, folderProblems = [], targets = {} }: SetParts) {
+  constructor({ documents, files, folderProblems = [] }: SetParts) {
     const policies = objectsOf<TokenRateLimitPolicy>(documents, tokenRateLimitPolicyKind.kind);
     this.#identity = objectsOf<Identity>(documents, identityKind.kind)[0] ?? DEFAULT_IDENTITY;
-    const { attachments, routes } = attach(documents, targets);
+    const { attachments, routes } = attach(documents);
     this.warnings = new Map([...attachments.warnings, ...organizationWarnings(documents)]);
     this.#index = new RouteIndex(attachments, routes);
     this.#files = files;
     this.#folderProblems = folderProblems;
-    this.version = versionOf(documents, targets);
+    this.version = versionOf(documents);
     const budgets = objectsOf<LlmBudget>(documents, llmBudgetKind.kind);
     this.budgets = new BudgetIndex(budgets);
     this.rates = ratesInForce(policies);

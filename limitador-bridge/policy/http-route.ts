@@ -26,8 +26,7 @@ export interface RouteRule {
 }
 
 export interface HttpRoute {
-  /** null: any. */
-  namespace: string | null;
+  namespace: string;
   name: string;
   /** When Kubernetes made it; the text sorts as the time does. */
   created: string | null;

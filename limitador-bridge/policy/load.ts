@@ -10,11 +10,8 @@ import { type PolicyDocument, type PolicyFile, parsePolicyFile } from "./policy-
 import { readPolicyFolder } from "./policy-folder.ts";
 import type { PolicyProblem } from "./policy-set.ts";
 import type { SourceDocument } from "./source-document.ts";
-import type { Targets } from "./targets.ts";
 
 export interface LoadOptions {
-  /** Which gateway and routes there are; not given: every target matches every request. */
-  targets?: Targets;
   kinds?: readonly PolicyKind[];
   /**
    * What served before, loaded with the same options; its last good files go on where new ones
@@ -176,7 +173,7 @@ export function loadPolicyTexts(
   options: LoadOptions = {},
   folderProblems: PolicyProblem[] = [],
 ): LoadedPolicies {
-  const { kinds = POLICY_KINDS, previous, targets } = options;
+  const { kinds = POLICY_KINDS, previous } = options;
   const former = previous?.files ?? new Map<string, TrackedFile>();
   const newest = [...texts].map(([file, text]) => {
     const known = former.get(file)?.newest;
@@ -191,8 +188,7 @@ export function loadPolicyTexts(
   }
   const files = trackFiles(newest, former);
   const documents = [...files.values()].flatMap(({ serving }) => serving?.documents ?? []);
-  const told = targets === undefined ? {} : { targets };
-  const set = new CompiledPolicySet({ documents, files, folderProblems, ...told });
+  const set = new CompiledPolicySet({ documents, files, folderProblems });
   return {
     set,
     documents,

@@ -2,8 +2,10 @@
  * Finds the limits that a request may match without looking at the others: limits whose
  * predicates hold only for one literal path or header value are found by that value.
  */
+
 import type { ASTNode } from "@marcbachmann/cel-js";
 import { accessChain, literalString } from "../cel/references.ts";
+import { addTo } from "../multi-map.ts";
 import type { CompiledLimit } from "./kinds/token-rate-limit.ts";
 
 export interface IndexedLimit extends CompiledLimit {
@@ -40,9 +42,7 @@ class ValueIndex {
   readonly #all: IndexedLimit[] = [];
 
   add(value: string, limit: IndexedLimit): void {
-    const list = this.#byValue.get(value);
-    if (list === undefined) this.#byValue.set(value, [limit]);
-    else list.push(limit);
+    addTo(this.#byValue, value, limit);
     this.#all.push(limit);
   }
 

@@ -8,6 +8,7 @@
  *
  * Where no rule of the nearest host name takes a request, those of the next one are asked.
  */
+import { addTo } from "../multi-map.ts";
 import type { HttpRoute, NamedMatch, RequestMatch, RouteRule } from "./http-route.ts";
 import { matchesText } from "./text-match.ts";
 
@@ -53,12 +54,6 @@ function takes({ method, headers, queryParams }: RequestMatch, request: RoutedRe
   if (method !== null && method !== request.method) return false;
   if (!hold(headers, request.headers)) return false;
   return queryParams.length === 0 || hold(queryParams, queryValues(request.query));
-}
-
-function addTo(lists: Map<string, Entry[]>, key: string, entry: Entry): void {
-  const list = lists.get(key);
-  if (list === undefined) lists.set(key, [entry]);
-  else list.push(entry);
 }
 
 /** The matches of one host name, each list in order of precedence. */
@@ -128,7 +123,7 @@ function comparePrecedence(a: Entry, b: Entry): number {
 function compareRoutes(a: HttpRoute, b: HttpRoute): number {
   const age = (route: HttpRoute) => route.created ?? "~";
   if (age(a) !== age(b)) return age(a) < age(b) ? -1 : 1;
-  const name = (route: HttpRoute) => `${route.namespace ?? ""}/${route.name}`;
+  const name = (route: HttpRoute) => `${route.namespace}/${route.name}`;
   return name(a) < name(b) ? -1 : 1;
 }
 

@@ -1,4 +1,5 @@
 /** Finds the reading of a capture: by the shapes of its usage objects, then by loose figures. */
+import { addTo } from "../multi-map.ts";
 import type { Capture, CapturedUsage } from "./capture.ts";
 import { inputTotal, outputTotal } from "./normal-form.ts";
 import { readAnthropic } from "./providers/anthropic.ts";
@@ -58,10 +59,7 @@ export function readUsage(capture: Capture, provider: string | null): Reading | 
 function byShape(capture: Capture): Map<Shape, CapturedUsage[]> {
   const shaped = new Map<Shape, CapturedUsage[]>();
   for (const each of capture.usage) {
-    const shape = shapeOf(capture, each);
-    const others = shaped.get(shape);
-    if (others === undefined) shaped.set(shape, [each]);
-    else others.push(each);
+    addTo(shaped, shapeOf(capture, each), each);
   }
   return shaped;
 }

@@ -7,7 +7,6 @@ import {
   problemText,
 } from "../../../limitador-bridge/policy/load.ts";
 import type { RequestContext } from "../../../limitador-bridge/policy/policy-set.ts";
-import type { Targets } from "../../../limitador-bridge/policy/targets.ts";
 
 export const LLM: LlmRequest = {
   api: "openai.chat",
@@ -44,9 +43,9 @@ export function userAuth(userid: string, groups: string): unknown {
 }
 
 /** Loads one or more files from texts. */
-export function load(texts: string | Record<string, string>, targets?: Targets): LoadedPolicies {
+export function load(texts: string | Record<string, string>): LoadedPolicies {
   const files = typeof texts === "string" ? { "policies.yaml": texts } : texts;
-  return loadPolicyTexts(new Map(Object.entries(files)), targets === undefined ? {} : { targets });
+  return loadPolicyTexts(new Map(Object.entries(files)));
 }
 
 /** All problems as the log shows them. */

@@ -1,6 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { describe, expect, test } from "vitest";
 import { limited, load, matched, policy, problemsOf, request } from "./fixture.ts";
+import { files, httpRoute, prefix } from "./route-fixture.ts";
 
 const limits = (...names: string[]) =>
   `{${names.map((name) => `${name}: {rates: [{limit: 1, window: 1h}]}`).join(", ")}}`;
@@ -72,24 +73,23 @@ describe("targets", () => {
     bare("chat", "HTTPRoute", "chat"),
     bare("images", "HTTPRoute", "images"),
   ].join("---\n");
-  const targets = {
-    gateway: "t-api",
-    routes: [
-      { name: "t-chat", hosts: ["*.example.com"], pathPrefixes: ["/v1/chat"] },
-      { name: "t-images", pathPrefixes: ["/v1/images"] },
-      { name: "t-rest", pathPrefixes: ["/"] },
-    ],
-  };
+  const taking = (path: string) => `rules: [{matches: [${prefix(path)}]}]`;
+  const of = "parentRefs: [{name: t-api}]";
+  const routes = [
+    httpRoute("t-chat", `{${of}, hostnames: ["*.example.com"], ${taking("/v1/chat")}}`),
+    httpRoute("t-images", `{${of}, ${taking("/v1/images")}}`),
+    httpRoute("t-rest", `{${of}, ${taking("/")}}`),
+  ].join("---\n");
   test.each([
     ["/v1/chat/completions", ["chat"]],
     ["/v1/chatter", ["gateway"]],
     ["/v1/images", ["images"]],
     ["/v1/embeddings", ["gateway"]],
   ])("%s", (path, expected) => {
-    expect(matched(load(policies, targets), request({ path }))).toEqual(expected);
+    expect(matched(load(files(policies, routes)), request({ path }))).toEqual(expected);
   });
 
-  test("not told: every target matches, and no limit is off", () => {
+  test("without routes: every target matches, and no limit is off", () => {
     const all = ["gateway", "elsewhere", "chat", "images"];
     expect(matched(load(policies), request({ path: "/x" }))).toEqual(all);
   });

@@ -281,37 +281,6 @@ describe("targets that are not in the folder", () => {
 });
 
 describe("the status", () => {
-  test("shows target, section and warnings of an accepted policy", () => {
-    const [status] = load(onSection("a", "rule-1", "p", "one")).set.status();
-    expect(status).toEqual({
-      kind: "TokenRateLimitPolicy",
-      namespace: "default",
-      name: "p",
-      file: "policies.yaml",
-      accepted: true,
-      problems: [],
-      inForce: true,
-      warnings: [
-        {
-          file: "policies.yaml",
-          line: 6,
-          column: 72,
-          field: "spec.targetRef.name",
-          message:
-            'no HTTPRoute "a" with the rule "rule-1" in the policies folder: in force for all ' +
-            "requests, beside Gateway defaults",
-        },
-      ],
-      targetRef: {
-        group: "gateway.networking.k8s.io",
-        kind: "HTTPRoute",
-        name: "a",
-        sectionName: "rule-1",
-      },
-      limits: ["one"],
-    });
-  });
-
   test("says nothing of warnings where there are none", () => {
     const statuses = load(files(gateway, chat)).set.status();
     expect(statuses.map((status) => "warnings" in status)).toEqual([false, false]);
