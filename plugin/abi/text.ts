@@ -46,6 +46,15 @@ export function startsWith(ptr: usize, length: i32, text: Text): bool {
   return length >= lengthOf(text) && memory.compare(ptr, bytesOf(text), lengthOf(text)) == 0;
 }
 
+/** As startsWith, in whatever case the bytes are; the text is in lower case. */
+export function startsWithAnyCase(ptr: usize, length: i32, text: Text): bool {
+  if (length < lengthOf(text)) return false;
+  for (let i = 0; i < lengthOf(text); i++) {
+    if ((load<u8>(ptr + <usize>i) | 0x20) != load<u8>(bytesOf(text) + <usize>i)) return false;
+  }
+  return true;
+}
+
 export function contains(ptr: usize, length: i32, text: Text): bool {
   for (let at = 0; at < length; at++) {
     if (startsWith(ptr + <usize>at, length - at, text)) return true;

@@ -1,8 +1,7 @@
-import { contains, isText, utf8 } from "../abi/text";
+import { contains, isText, startsWithAnyCase, utf8 } from "../abi/text";
 import { ApiRoute } from "../filter-config";
 import { Ascii, hexDigit } from "../scan/ascii";
 import { findEither } from "../scan/byte-search";
-import { beginsWith } from "../scan/form-parameter";
 import { ByteWriter } from "../scan/json-write";
 import { Bytes } from "../settlement/captured";
 import { RequestHead } from "./attributes";
@@ -44,7 +43,7 @@ function isPost(head: RequestHead): bool {
 /** Does the request say that its body is a form with files (RFC 7578)? */
 export function isForm(head: RequestHead): bool {
   const type = head.contentType;
-  return beginsWith(type.ptr, type.length, utf8("multipart/form-data"));
+  return startsWithAnyCase(type.ptr, type.length, utf8("multipart/form-data"));
 }
 
 /**

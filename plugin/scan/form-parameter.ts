@@ -1,4 +1,4 @@
-import { bytesOf, lengthOf, Text } from "../abi/text";
+import { lengthOf, startsWithAnyCase, Text } from "../abi/text";
 import { Ascii } from "./ascii";
 
 const SEMICOLON: u8 = 0x3b;
@@ -44,21 +44,12 @@ export function nextParameter(): bool {
 
 /** Whether the parameter's name, in any case, is the text, which is in lower case. */
 export function isParameter(text: Text): bool {
-  return nameLength == lengthOf(text) && beginsWith(name, nameLength, text);
+  return nameLength == lengthOf(text) && startsWithAnyCase(name, nameLength, text);
 }
 
 /** Whether the parameter's name begins with the text. */
 export function isParameterLike(text: Text): bool {
-  return beginsWith(name, nameLength, text);
-}
-
-/** Whether the bytes begin with a text in lower case, in whatever case they are. */
-export function beginsWith(ptr: usize, length: i32, text: Text): bool {
-  if (length < lengthOf(text)) return false;
-  for (let i = 0; i < lengthOf(text); i++) {
-    if ((load<u8>(ptr + <usize>i) | 0x20) != load<u8>(bytesOf(text) + <usize>i)) return false;
-  }
-  return true;
+  return startsWithAnyCase(name, nameLength, text);
 }
 
 /**

@@ -1,8 +1,7 @@
-import { utf8 } from "../abi/text";
+import { startsWithAnyCase, utf8 } from "../abi/text";
 import { Ascii } from "./ascii";
 import { findEither } from "./byte-search";
 import {
-  beginsWith,
   isParameter,
   isParameterLike,
   nextParameter,
@@ -208,7 +207,7 @@ export class MultipartScanner {
   /** A header is over: content-disposition tells what the part is. */
   private endHeader(): void {
     const length = min(this.length, MOST_HEADER_BYTES);
-    if (!beginsWith(this.text, length, utf8("content-disposition:"))) return;
+    if (!startsWithAnyCase(this.text, length, utf8("content-disposition:"))) return;
     if (this.length > MOST_HEADER_BYTES) this.isAmbiguous = true;
     let isFile = false;
     this.node = null;
