@@ -7,7 +7,6 @@ import type { BudgetIndex } from "../budget/budget-index.ts";
 import { organizationKey, teamKey } from "../budget/budget-key.ts";
 import type { GrantSource } from "../budget/grants.ts";
 import type { CounterView, Store } from "../ledger/store/store.ts";
-import { carryPercent, type Window } from "../ledger/window.ts";
 import type { Metrics } from "../metrics.ts";
 import { ANYONE } from "../policy/kinds/llm-budget-schema.ts";
 import type { PolicySet } from "../policy/policy-set.ts";
@@ -129,19 +128,12 @@ function countedBy(
 ): Counted | null {
   const names = counterNames(view.key);
   if (names !== null) {
-    const rate = rates?.get(rateOfKey(view.key));
-    return { names, limit: inForce(rate?.window, rate?.amount, view) };
+    // What no policy counts any more keeps the limit that it had.
+    return { names, limit: rates?.get(rateOfKey(view.key)) ?? view.limit };
   }
   const budget = budgetOfCounter(view.key, budgets, grants, nowMs());
   if (budget === null) return null;
-  const limit = inForce(budget.window, budget.limitNanoUsd, view);
-  return { names: budgetCounterNames(budget), limit };
-}
-
-/** Only the counter knows what was carried over, and what held when its policy went. */
-function inForce(window: Window | undefined, amount: number | undefined, view: CounterView) {
-  if (window === undefined || carryPercent(window) > 0) return view.limit;
-  return amount ?? view.limit;
+  return { names: budgetCounterNames(budget), limit: budget.limitNanoUsd };
 }
 
 function isAskedFor(names: CounterNames, query: Query): boolean {
