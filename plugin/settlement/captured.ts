@@ -169,3 +169,26 @@ export class CapturedFacts {
     else known.set(ptr, length);
   }
 }
+
+/** Bytes of output text by text pointer: of the many pointers a response has one or two. */
+export class CapturedText {
+  pointers: i32[] = [];
+  /** bytes[i] are those at pointers[i]. */
+  bytes: i32[] = [];
+
+  add(pointer: i32, bytes: i32): void {
+    const place = this.pointers.indexOf(pointer);
+    if (place >= 0) {
+      this.bytes[place] += bytes;
+      return;
+    }
+    this.pointers.push(pointer);
+    this.bytes.push(bytes);
+  }
+
+  /** Forgets all. */
+  reset(): void {
+    this.pointers.length = 0;
+    this.bytes.length = 0;
+  }
+}

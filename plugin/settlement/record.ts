@@ -107,11 +107,10 @@ function writeCapture(capture: ResponseCapture, config: FilterConfig, out: ByteW
   }
   out.text(utf8('},"text":{'));
   first = true;
-  for (let i = 0; i < config.textPointers.length; i++) {
-    const bytes = unchecked(capture.textBytes[i]);
-    if (bytes == 0) continue;
-    first = writeKey(config.textPointers[i], first, out);
-    out.int(bytes);
+  const text = capture.text;
+  for (let i = 0; i < text.pointers.length; i++) {
+    first = writeKey(config.textPointers[text.pointers[i]], first, out);
+    out.int(text.bytes[i]);
   }
   out.text(utf8('},"outputBytes":'));
   out.int(capture.outputBytes);

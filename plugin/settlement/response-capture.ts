@@ -5,7 +5,7 @@ import { EventStreamScanner, EventStreamSink } from "../scan/event-stream-scanne
 import { GzipInflater, InflateSink } from "../scan/gzip-inflater";
 import { JsonScanner, JsonSink } from "../scan/json-scanner";
 import { SseScanner, SseSink } from "../scan/sse-scanner";
-import { CapturedFacts, CapturedUsage, TOO_LONG } from "./captured";
+import { CapturedFacts, CapturedText, CapturedUsage, TOO_LONG } from "./captured";
 import { ClientEvents } from "./client-events";
 import { Beginning, beginning, Encoding, Framing } from "./framing";
 
@@ -21,7 +21,7 @@ export class ResponseCapture extends JsonSink {
   framing: Framing = Framing.None;
   usage: CapturedUsage;
   facts: CapturedFacts;
-  textBytes: StaticArray<i32>;
+  text: CapturedText = new CapturedText();
   outputBytes: i64 = 0;
   responseBytes: i64 = 0;
   events: i32 = 0;
@@ -66,7 +66,7 @@ export class ResponseCapture extends JsonSink {
     this.framing = Framing.None;
     this.usage.reset();
     this.facts.reset();
-    memory.fill(changetype<usize>(this.textBytes), 0, this.textBytes.length << 2);
+    this.text.reset();
     this.outputBytes = 0;
     this.responseBytes = 0;
     this.events = 0;
@@ -93,7 +93,6 @@ export class ResponseCapture extends JsonSink {
     this.fields = config.response;
     this.usage = new CapturedUsage(config.usagePointers);
     this.facts = new CapturedFacts(config.factPointers.length);
-    this.textBytes = new StaticArray<i32>(config.textPointers.length);
     this.json = new JsonScanner(this.fields.set, this);
   }
 
@@ -239,7 +238,7 @@ export class ResponseCapture extends JsonSink {
   }
 
   override onText(id: i32, bytes: i32): void {
-    this.textBytes[this.fields.ranks[id]] += bytes;
+    this.text.add(this.fields.ranks[id], bytes);
     this.outputBytes += bytes;
   }
 
