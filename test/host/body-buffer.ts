@@ -2,8 +2,10 @@ import { WasmResult } from "./abi.ts";
 
 export type BodyInput = string | Uint8Array;
 
+/** Bytes that nobody changes: they are not copied. */
 export function toBytes(input: BodyInput): Buffer {
-  return typeof input === "string" ? Buffer.from(input, "utf8") : Buffer.from(input);
+  if (typeof input === "string") return Buffer.from(input, "utf8");
+  return Buffer.from(input.buffer, input.byteOffset, input.byteLength);
 }
 
 /** A body buffer of Envoy, with the rule by which a filter may change it. */
@@ -29,6 +31,20 @@ export class BodyBuffer {
   peek(): Buffer {
     if (this.parts.length !== 1) this.parts = [Buffer.concat(this.parts)];
     return this.parts[0] as Buffer;
+  }
+
+  /** The bytes in [from, to); what lies before and after is not touched. */
+  read(from: number, to: number): Buffer {
+    const pieces: Buffer[] = [];
+    // From the end, where a filter that takes what has come since reads.
+    let end = this.bytes;
+    for (let i = this.parts.length - 1; i >= 0 && end > from; i--) {
+      const part = this.parts[i] as Buffer;
+      const start = end - part.length;
+      if (start < to) pieces.unshift(part.subarray(Math.max(0, from - start), to - start));
+      end = start;
+    }
+    return pieces.length === 1 ? (pieces[0] as Buffer) : Buffer.concat(pieces);
   }
 
   /** All bytes. The buffer is empty afterwards. */

@@ -126,8 +126,8 @@ function bufferFunctions(vm: Vm): HostFunctions {
       const from = start >>> 0;
       const most = length >>> 0;
       if (from + most > 0xffffffff) return BadArgument;
-      const bytes = buffer === null ? Buffer.alloc(0) : buffer.peek();
-      return access(vm.handOver(bytes.subarray(from, from + most), out, size));
+      const bytes = buffer === null ? Buffer.alloc(0) : buffer.read(from, from + most);
+      return access(vm.handOver(bytes, out, size));
     },
     proxy_get_buffer_status(type: number, lengthOut: Pointer, flagsOut: Pointer) {
       if (type > BufferType.Max) return BadArgument;

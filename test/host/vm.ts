@@ -57,6 +57,8 @@ export class Vm {
   private current: Context | null = null;
   private effectiveId = 0;
   private stopNext = false;
+  /** Of the memory as it was; one that grew has another buffer. */
+  private view = new DataView(new ArrayBuffer(0));
   private readonly afterCall: (() => void)[] = [];
 
   constructor(wasm: Uint8Array, hostFunctions: (vm: Vm) => HostFunctions) {
@@ -158,8 +160,10 @@ export class Vm {
 
   private writeAt(pointer: number, size: number, put: (view: DataView, at: number) => void) {
     const at = pointer >>> 0;
-    if (at + size > this.memory.buffer.byteLength) return false;
-    put(new DataView(this.memory.buffer), at);
+    const { buffer } = this.memory;
+    if (this.view.buffer !== buffer) this.view = new DataView(buffer);
+    if (at + size > buffer.byteLength) return false;
+    put(this.view, at);
     return true;
   }
 
