@@ -21,6 +21,11 @@ export function startFilter(wasm: string, config: object): Host {
   return host;
 }
 
+/** A started filter that does nothing. */
+export function startIdle(wasm: string): Host {
+  return createHost({ wasm: readFileSync(wasm) }).start();
+}
+
 /** Opens a chat request of one user whose body is still to come. */
 export function openChat(host: Host, body: Buffer, user: string): Stream {
   return host.openStream({

@@ -3,12 +3,13 @@ import { execFileSync } from "node:child_process";
 import { mkdir, writeFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import type { Chain } from "./chain.ts";
+import { measureFilterStart } from "./filter-start.ts";
 import { measurePolicies } from "./many-policies.ts";
 import { measureOpenStreams } from "./open-streams.ts";
 import { findPeers, type Peer, startPeers } from "./peers.ts";
 import { plotSvg } from "./plot.ts";
 import { startLoadGenerator, startUpstream } from "./processes.ts";
-import { PEERS_FOLDER, PROJECT_ROOT, RESULTS_FOLDER, TOLLGATE_WASM } from "./project.ts";
+import { NOOP_WASM, PEERS_FOLDER, PROJECT_ROOT, RESULTS_FOLDER, TOLLGATE_WASM } from "./project.ts";
 import { measureRedis } from "./redis-script.ts";
 import { reportText } from "./report.ts";
 import * as found from "./results.ts";
@@ -54,11 +55,13 @@ async function bench(settings: Settings, peers: readonly Peer[]): Promise<found.
   const redis = await measureRedis(pairs, settings.rounds);
   const { filterConfig, ...rates } = service;
   const scanner = measureScanner(TOLLGATE_WASM, filterConfig, settings.rounds);
-  const openStreams = measureOpenStreams(TOLLGATE_WASM, filterConfig, settings.rounds);
+  const openStreams = measureOpenStreams(TOLLGATE_WASM, NOOP_WASM, filterConfig, settings.rounds);
+  const filterStart = measureFilterStart(TOLLGATE_WASM, filterConfig, settings.rounds);
   const comparisons = found.compareAll(measurements);
   const parts = {
     scanner: found.spreads(scanner),
     openStreams: found.spreads(openStreams),
+    filterStart: found.spreads(filterStart),
     service: found.spreads(rates),
     policies: found.spreads(policies),
     redis: found.spreads(redis),

@@ -86,10 +86,12 @@ function processes(results: Results, scenarios: string[]): string {
 }
 
 /** What is measured without Envoy. */
-function alone({ scanner, openStreams, service, policies, redis }: Results): string {
+function alone({ scanner, openStreams, filterStart, service, policies, redis }: Results): string {
   const rate = (spread: Spread) =>
     `${spread.median.toFixed(0)} ± ${(spread.relative * 100).toFixed(0)} %`;
   const readyMs = `${policies.readyMs.median.toFixed(0)} ms`;
+  const configured = `${filterStart.configuredMs.median.toFixed(1)} ms`;
+  const kib = `${(openStreams.bytesPerStream.median / 1024).toFixed(2)} KiB`;
   const delay = `${service.eventLoopDelayMs.median.toFixed(1)} ms`;
   return table(
     ["Parts", ""],
@@ -97,7 +99,11 @@ function alone({ scanner, openStreams, service, policies, redis }: Results): str
       ["scanner, bodies of 64 kB, GB/s", withSpread(scanner.gigabytesPerSecond)],
       ["scanner, time of a byte at 8 MiB by that at 1 MiB", withSpread(scanner.largeBodyFactor)],
       ["filter, time of a request, 2,000 open streams by 10", withSpread(openStreams.manyByFew)],
+      ["filter, time of an event of a stream, µs", withSpread(openStreams.eventUs)],
+      ["filter, all memory with 2,000 open streams, for each", kib],
+      ["filter, configured after", configured],
       ["service, embedded: asks per second of CPU", rate(service.asksPerCoreSecond)],
+      ["the same, 32 asks in a call", rate(service.joinedAsksPerCoreSecond)],
       ["service, embedded: settlements per second of CPU", rate(service.settlementsPerCoreSecond)],
       ["service, embedded: asks/s on this machine", rate(service.asksPerSecond)],
       ["service: longest event-loop delay, 10 ms interval included", delay],

@@ -2,6 +2,7 @@
 import { execFileSync } from "node:child_process";
 import { cpus, loadavg, release } from "node:os";
 import type { Chain } from "./chain.ts";
+import type { FilterStartResult } from "./filter-start.ts";
 import type { PoliciesResult } from "./many-policies.ts";
 import type { OpenStreamsResult } from "./open-streams.ts";
 import { memoryBytesOf } from "./processes.ts";
@@ -45,6 +46,7 @@ export interface Results {
   memory: Memory[];
   scanner: Record<keyof ScannerResult, Spread>;
   openStreams: Record<keyof OpenStreamsResult, Spread>;
+  filterStart: Record<keyof FilterStartResult, Spread>;
   service: Record<keyof ServiceResult, Spread>;
   policies: Record<keyof PoliciesResult, Spread>;
   redis: Record<keyof RedisResult, Spread>;

@@ -13,6 +13,8 @@ import { chatRequest, requestBytes } from "./workloads.ts";
 const CONNECTIONS = 32;
 /** As the filter sends them at most (settle_batch_records). */
 const BATCH_RECORDS = 50;
+/** Asks in one call, as the filter sends them where so many wait. */
+const BATCH_ASKS = 32;
 /** Twelve digits, which the load generator counts up. */
 export const COUNTER = "000000000000";
 /** Settling is faster than asking: what was not asked about is not to be settled. */
@@ -21,6 +23,8 @@ const SETTLE_SHARE = 0.25;
 export interface ServiceResult {
   /** By the CPU time of the service; one value for each round. */
   asksPerCoreSecond: number[];
+  /** The same with 32 asks in each call. */
+  joinedAsksPerCoreSecond: number[];
   settlementsPerCoreSecond: number[];
   /** As its clients see it, on a machine that they share. */
   asksPerSecond: number[];
@@ -47,6 +51,9 @@ export async function measureService(
     const config = (await (await fetch(new URL("/v1/filter-config", url))).json()) as object;
     const { admit, settlement } = recordCalls(TOLLGATE_WASM, config, chatRequest(4096, false));
     const ask = countedRequests("/v1/admit", String(admit.id), (user) => asUser(admit, user));
+    const joined = countedRequests("/v1/admit", String(admit.id), (user) => ({
+      requests: Array.from({ length: BATCH_ASKS }, () => asUser(admit, user)),
+    }));
     const settle = countedRequests("/v1/settle", String(admit.id), (user) => ({
       records: Array.from({ length: BATCH_RECORDS }, () => asUser(settlement, user)),
     }));
@@ -68,6 +75,11 @@ export async function measureService(
       results.askP99Us.push(asks.p99Us);
       results.eventLoopDelayMs.push(await eventLoopDelayMs(url));
     }
+    // Last: so many holds that nobody settles are in no one's way then.
+    for (let round = 1; round <= rounds; round++) {
+      const { perCoreSecond } = await run(joined, seconds * 500, (rounds + round) * 1e9);
+      results.joinedAsksPerCoreSecond.push(perCoreSecond * BATCH_ASKS);
+    }
     return { ...results, filterConfig: config };
   } finally {
     await stack.stop();
@@ -77,6 +89,7 @@ export async function measureService(
 function emptyResult(): ServiceResult {
   return {
     asksPerCoreSecond: [],
+    joinedAsksPerCoreSecond: [],
     settlementsPerCoreSecond: [],
     asksPerSecond: [],
     askP99Us: [],

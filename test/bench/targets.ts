@@ -2,6 +2,7 @@
 import type { Comparison } from "./ratios.ts";
 import type { Results } from "./results.ts";
 import type { Spread } from "./statistics.ts";
+import { BASE } from "./tollgate-chains.ts";
 
 type Ratio = "cpu" | "throughput" | "addedP50Us";
 
@@ -9,7 +10,7 @@ interface Target {
   what: string;
   bound: "at most" | "at least";
   value: number;
-  found: (results: Results) => Spread | undefined;
+  found: (results: Results) => Pick<Spread, "median"> | undefined;
 }
 
 export interface TargetResult {
@@ -48,22 +49,58 @@ const TARGETS: readonly Target[] = [
     found: ({ scanner }) => scanner.gigabytesPerSecond,
   },
   {
+    what: "scanner: time of a byte at 8 MiB by that at 1 MiB",
+    bound: "at most",
+    value: 1.2,
+    found: ({ scanner }) => scanner.largeBodyFactor,
+  },
+  {
+    what: "µs of the filter for an event of a stream",
+    bound: "at most",
+    value: 3,
+    found: ({ openStreams }) => openStreams.eventUs,
+  },
+  {
+    what: "bytes of the filter for each of 2,000 open streams",
+    bound: "at most",
+    value: 4096,
+    found: ({ openStreams }) => openStreams.bytesPerStream,
+  },
+  {
     what: "time of a request, 2,000 open streams by 10",
     bound: "at most",
     value: 1.1,
     found: ({ openStreams }) => openStreams.manyByFew,
   },
   {
-    what: "asks/s per core, embedded",
+    what: "asks/s per core, embedded, one in a call",
     bound: "at least",
     value: 15_000,
     found: ({ service }) => service.asksPerCoreSecond,
+  },
+  {
+    what: "asks/s per core, embedded, 32 in a call",
+    bound: "at least",
+    value: 15_000,
+    found: ({ service }) => service.joinedAsksPerCoreSecond,
   },
   {
     what: "service: longest event-loop delay, ms, 10 of them the sampling's",
     bound: "at most",
     value: 30,
     found: ({ service }) => service.eventLoopDelayMs,
+  },
+  {
+    what: "filter: ms until configured",
+    bound: "at most",
+    value: 50,
+    found: ({ filterStart }) => filterStart.configuredMs,
+  },
+  {
+    what: "leased: MB of Envoy's memory over Envoy alone",
+    bound: "at most",
+    value: 40,
+    found: addedMemory,
   },
   {
     what: "service: ms until ready with 1,000 policies",
@@ -84,6 +121,13 @@ const TARGETS: readonly Target[] = [
     found: ({ redis }) => redis.ratio,
   },
 ];
+
+/** In MB of 10^6 bytes. */
+function addedMemory({ memory }: Results): Pick<Spread, "median"> {
+  const of = (chain: string) =>
+    memory.find((one) => one.chain === chain && one.process === "envoy")?.bytes ?? Number.NaN;
+  return { median: (of("leased") - of(BASE)) / 1e6 };
+}
 
 function leased(
   what: string,
