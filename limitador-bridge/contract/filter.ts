@@ -2,17 +2,21 @@
  * The contract between the filter and the service: the one schema that the service validates
  * with and that the tests of both sides read. JSON over HTTP; times in ms, sizes in bytes.
  */
-import Type, { type Static } from "typebox";
+import Type, { type Static, type TSchema } from "typebox";
 
 const Text = Type.String();
 const Count = Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER });
-const HeaderMap = Type.Record(Type.String(), Type.String());
+/** Any keys. A Type.Record would match each key with an expression, and let one with line ends by. */
+const mapOf = <T extends TSchema>(value: T) =>
+  Type.Unsafe<Record<string, Static<T>>>(Type.Object({}, { additionalProperties: value }));
+const AnyMap = Type.Unsafe<Record<string, unknown>>(Type.Object({}));
+const HeaderMap = mapOf(Type.String());
 
 /**
  * What Envoy knows of a request. Keys are either nested (`{"request":{"path":…}}`) or dotted
  * (`"request.path"`), values plain JSON. `metadata` is `{namespace: value}` of dynamic metadata.
  */
-export const Attributes = Type.Record(Type.String(), Type.Unknown());
+export const Attributes = AnyMap;
 
 /** What the filter read in the request body. null: not told by the client. */
 export const LlmRequest = Type.Object({
@@ -23,7 +27,7 @@ export const LlmRequest = Type.Object({
   choices: Count,
   inputBytes: Count,
   /** Raw values at the pointers that policies read with requestBodyJSON, by pointer. */
-  body: Type.Optional(Type.Record(Type.String(), Type.Unknown())),
+  body: Type.Optional(AnyMap),
   /**
    * false: the body is not one JSON object (but a form, say), and the filter cannot put another
    * model or output limit into it. Not given: it can.
@@ -155,9 +159,9 @@ export const SettlementRecord = Type.Object({
   /** usagePointers[i] is the JSON pointer at which usage[i] stood. */
   usagePointers: Type.Optional(Type.Array(Text)),
   /** Last raw scalar seen at each fact pointer; `true` stands for one of more than 512 bytes. */
-  facts: Type.Optional(Type.Record(Type.String(), Type.Unknown())),
+  facts: Type.Optional(AnyMap),
   /** Bytes (UTF-8, JSON escapes decoded) of the output text seen, by text pointer. */
-  text: Type.Optional(Type.Record(Type.String(), Count)),
+  text: Type.Optional(mapOf(Count)),
   /** Response headers named in the filter config. */
   responseHeaders: Type.Optional(HeaderMap),
   /** Sum of `text`. */
@@ -254,9 +258,9 @@ export const FilterConfig = Type.Object({
     headers: Type.Array(Text),
   }),
   /** Error bodies by shape; $status, $message, $type and $code stand for JSON-escaped text. */
-  errors: Type.Record(Type.String(), Text),
+  errors: mapOf(Text),
   /** $type of the errors that the filter gives itself: by shape, then by status (413, 503). */
-  errorTypes: Type.Record(Type.String(), Type.Record(Type.String(), Text)),
+  errorTypes: mapOf(mapOf(Text)),
 });
 
 export type AdmitRequest = Static<typeof AdmitRequest>;

@@ -168,6 +168,15 @@ describe("a record that is not as it should be", () => {
     },
   );
 
+  test("a count under any key is checked, also under one with a line end", async () => {
+    const { app, logged } = createService();
+    const bad = { ...settlementRecord("bad", [1, 1]), text: { "/a\nb": "many" } };
+    expect((await settleAll(app, bad)).body).toEqual({ accepted: 1, duplicate: 0 });
+    expect(logged).toMatchObject([
+      { level: "error", fields: { id: "bad", problem: "text/~1a\nb must be integer" } },
+    ]);
+  });
+
   test("usage that cannot be interpreted is estimated", async () => {
     const { app, store } = createService({
       overrides: {
