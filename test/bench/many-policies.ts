@@ -61,9 +61,9 @@ export async function measurePolicies(
 
 async function startService(policies: number): Promise<Service & { readyMs: number }> {
   const stack = await Stack.make();
-  const files = otherPolicyFiles(policies);
+  const others = otherPolicyFiles(policies);
   const startedMs = performance.now();
-  const url = new URL(await stack.startService(null, "ask", files));
+  const url = new URL(await stack.startService(null, "ask", { others }));
   const readyMs = performance.now() - startedMs;
   return { stack, url, pid: stack.parts[0]?.pid ?? 0, readyMs };
 }

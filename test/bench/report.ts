@@ -4,6 +4,7 @@ import type { Results } from "./results.ts";
 import type { Spread } from "./statistics.ts";
 import { checkTargets } from "./targets.ts";
 import { BASE } from "./tollgate-chains.ts";
+import { LATENCY_WORKLOAD } from "./workloads.ts";
 
 const MIB = 1024 * 1024;
 
@@ -86,7 +87,8 @@ function processes(results: Results, scenarios: string[]): string {
 }
 
 /** What is measured without Envoy. */
-function alone({ scanner, openStreams, filterStart, service, policies, redis }: Results): string {
+function alone(results: Results): string {
+  const { scanner, openStreams, filterStart, service, policies, redis } = results;
   const rate = (spread: Spread) =>
     `${spread.median.toFixed(0)} ± ${(spread.relative * 100).toFixed(0)} %`;
   const readyMs = `${policies.readyMs.median.toFixed(0)} ms`;
@@ -109,11 +111,18 @@ function alone({ scanner, openStreams, filterStart, service, policies, redis }: 
       ["service: longest event-loop delay, 10 ms interval included", delay],
       ["service: ready with 1,000 policies after", readyMs],
       ["service: CPU of an ask, 10,000 other policies by 10", withSpread(policies.manyByFew)],
+      ["asking, Redis: CPU of a request with two services by one", scaling(results).toFixed(2)],
       ["Redis store: reserve + settle, pairs/s", rate(redis.pairsPerSecond)],
       ["redis-benchmark, same scripts, pairs/s", rate(redis.benchmarkPairsPerSecond)],
       ["Redis store by redis-benchmark", withSpread(redis.ratio)],
     ],
   );
+}
+
+/** By the medians; Envoy sends its calls to both in turn. */
+function scaling(results: Results): number {
+  const cpuUs = (chain: string) => find(results, LATENCY_WORKLOAD.name, chain).cpuUs.median;
+  return cpuUs("ask-redis-2") / cpuUs("ask-redis");
 }
 
 function targets(results: Results): string {

@@ -9,7 +9,7 @@ const WARM_UP_SHARE = 0.5;
 const WARM_UP_REQUESTS = 5_000;
 const WARM_UP_LIMIT_MS = 10_000;
 /** For the estimate of a run's length. */
-const CHAINS = 4;
+const CHAINS = 6;
 const START_SECONDS = 15;
 const OVERHEAD_SECONDS = 0.5;
 /** What is measured without Envoy takes so many times a measurement's length in every round. */

@@ -12,7 +12,15 @@ import { PROJECT_ROOT, SERVICE } from "./project.ts";
 
 const READY_DEADLINE_MS = 20_000;
 const STOP_GRACE_MS = 5_000;
+/** Nobody listens there. */
+const NO_PORT = 1;
 const TEMPLATE = join(PROJECT_ROOT, "envoy/bootstrap.yaml");
+
+export interface ServiceOptions {
+  /** More policy files, by name. */
+  others?: Readonly<Record<string, string>>;
+  name?: string;
+}
 
 /** The parts of one chain, in the order of their start. */
 export class Stack {
@@ -54,25 +62,25 @@ export class Stack {
   }
 
   /**
-   * The budget service. `store` null: an embedded store of its own; `others`: more policy files.
-   * Returns its URL.
+   * The budget service. `store` null: an embedded store of its own; `others`: more policy files;
+   * `name` tells it from another of the same stack. Returns its URL.
    */
   async startService(
     store: string | null,
     enforcement: Enforcement,
-    others: Readonly<Record<string, string>> = {},
+    { others = {}, name = "service" }: ServiceOptions = {},
   ): Promise<string> {
     const port = await freePort();
     const policies = join(this.folder, "policies");
-    await mkdir(policies);
-    for (const [name, text] of Object.entries({ ...policyFiles(enforcement), ...others })) {
-      await writeFile(join(policies, name), text);
+    await mkdir(policies, { recursive: true });
+    for (const [file, text] of Object.entries({ ...policyFiles(enforcement), ...others })) {
+      await writeFile(join(policies, file), text);
     }
-    const service = await this.start("service", process.execPath, [SERVICE], {
+    const service = await this.start(name, process.execPath, [SERVICE], {
       API_PORT: String(port),
       STORE: store ?? `embedded:${join(this.folder, "store")}`,
       POLICIES: policies,
-      JOURNAL: join(this.folder, "journal"),
+      JOURNAL: join(this.folder, `journal-${port}`),
       LOG_LEVEL: "error",
       API_TOKEN: "",
     });
@@ -85,8 +93,8 @@ export class Stack {
   async startEnvoy(given: {
     envoy: string;
     upstreamPort: number;
-    /** null: none is called. */
-    apiUrl: string | null;
+    /** Of the services that are called in turn. */
+    apiUrls: readonly string[];
     wasm: string;
     change: (bootstrap: string) => string;
   }): Promise<URL> {
@@ -99,7 +107,7 @@ export class Stack {
       adminHost: "127.0.0.1",
       adminPort,
       apiHost: "127.0.0.1",
-      apiPorts: [given.apiUrl === null ? 1 : Number(new URL(given.apiUrl).port)],
+      apiPorts: given.apiUrls.length === 0 ? [NO_PORT] : given.apiUrls.map(portOf),
       wasmPath: given.wasm,
       token: null,
     });
@@ -138,6 +146,10 @@ export class Stack {
     this.parts.push(part);
     return part;
   }
+}
+
+function portOf(url: string): number {
+  return Number(new URL(url).port);
 }
 
 function canConnect(port: number): Promise<boolean> {

@@ -17,8 +17,8 @@ interface Recipe {
   name: string;
   title: string;
   wasm: string;
-  /** null: no service. */
-  store: "embedded" | "redis" | null;
+  store: "embedded" | "redis";
+  services: number;
   enforcement: Enforcement;
   change: (bootstrap: string) => string;
 }
@@ -28,7 +28,8 @@ const RECIPES: readonly Recipe[] = [
     name: BASE,
     title: "Envoy alone",
     wasm: "",
-    store: null,
+    store: "embedded",
+    services: 0,
     enforcement: "ask",
     change: (bootstrap) => withoutTollgate(withoutDemoIdentity(bootstrap)),
   },
@@ -36,7 +37,8 @@ const RECIPES: readonly Recipe[] = [
     name: "noop",
     title: "filter that does nothing",
     wasm: NOOP_WASM,
-    store: null,
+    store: "embedded",
+    services: 0,
     enforcement: "ask",
     change: withoutDemoIdentity,
   },
@@ -45,6 +47,7 @@ const RECIPES: readonly Recipe[] = [
     title: "tollgate leased, embedded",
     wasm: TOLLGATE_WASM,
     store: "embedded",
+    services: 1,
     enforcement: "lease",
     change: withoutDemoIdentity,
   },
@@ -53,6 +56,7 @@ const RECIPES: readonly Recipe[] = [
     title: "tollgate asking, embedded",
     wasm: TOLLGATE_WASM,
     store: "embedded",
+    services: 1,
     enforcement: "ask",
     change: withoutDemoIdentity,
   },
@@ -61,6 +65,16 @@ const RECIPES: readonly Recipe[] = [
     title: "tollgate asking, Redis",
     wasm: TOLLGATE_WASM,
     store: "redis",
+    services: 1,
+    enforcement: "ask",
+    change: withoutDemoIdentity,
+  },
+  {
+    name: "ask-redis-2",
+    title: "tollgate asking, 2 services",
+    wasm: TOLLGATE_WASM,
+    store: "redis",
+    services: 2,
     enforcement: "ask",
     change: withoutDemoIdentity,
   },
@@ -80,19 +94,23 @@ export async function startTollgateChains(
 }
 
 async function startChain(recipe: Recipe, { envoy, upstreamPort }: Surroundings): Promise<Chain> {
-  const { name, title, wasm, change, enforcement } = recipe;
+  const { name, title, wasm, change, services, enforcement } = recipe;
   const stack = await Stack.make();
   try {
     const store = recipe.store === "redis" ? await stack.startRedis() : null;
-    const apiUrl = recipe.store === null ? null : await stack.startService(store, enforcement);
-    const url = await stack.startEnvoy({ envoy, upstreamPort, apiUrl, wasm, change });
+    const apiUrls: string[] = [];
+    for (let i = 1; i <= services; i++) {
+      const named = { name: i === 1 ? "service" : `service ${i}` };
+      apiUrls.push(await stack.startService(store, enforcement, named));
+    }
+    const url = await stack.startEnvoy({ envoy, upstreamPort, apiUrls, wasm, change });
     return {
       name,
       title,
       url,
       headers: {},
       processes: () => stack.parts.map((part) => ({ name: part.name, pid: part.pid })),
-      accounts: async () => (apiUrl === null ? null : readAccounts(apiUrl)),
+      accounts: async () => (services === 0 ? null : readAccounts(apiUrls)),
       stop: () => stack.stop(),
     };
   } catch (error) {
@@ -101,9 +119,9 @@ async function startChain(recipe: Recipe, { envoy, upstreamPort }: Surroundings)
   }
 }
 
-async function readAccounts(apiUrl: string): Promise<Accounts> {
-  const response = await fetch(`${apiUrl}/metrics`);
-  const text = await response.text();
+async function readAccounts(apiUrls: readonly string[]): Promise<Accounts> {
+  const metrics = apiUrls.map(async (url) => (await fetch(`${url}/metrics`)).text());
+  const text = (await Promise.all(metrics)).join("\n");
   return {
     asked: sumOf(text, /^tollgate_requests_total\{[^}]*verdict="allow"[^}]*\} (\d+)$/gm),
     settled: sumOf(text, /^tollgate_settlements_total\{result="accepted"\} (\d+)$/gm),
