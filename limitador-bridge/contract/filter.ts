@@ -6,7 +6,7 @@ import Type, { type Static, type TSchema } from "typebox";
 
 const Text = Type.String();
 const Count = Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER });
-/** Any keys. A Type.Record would match each key with an expression, and let one with line ends by. */
+/** Any keys. A Type.Record matches each with an expression, and lets one with a line end by. */
 const mapOf = <T extends TSchema>(value: T) =>
   Type.Unsafe<Record<string, Static<T>>>(Type.Object({}, { additionalProperties: value }));
 const AnyMap = Type.Unsafe<Record<string, unknown>>(Type.Object({}));
