@@ -3,6 +3,7 @@ import type { LlmRequest } from "../contract/filter.ts";
 import type { RecordTokens, UsageRecord } from "../contract/usage-record.ts";
 import type { Amounts } from "../ledger/store/store.ts";
 import type { Payer } from "../policy/policy-set.ts";
+import { NOT_FORWARDED } from "../usage/interpret.ts";
 import {
   inputTotal,
   outputTotal,
@@ -76,13 +77,13 @@ function isAnyIn(counts: Readonly<Record<string, number>>): boolean {
   return false;
 }
 
-/** What a record charges to limits, by unit. Every exchange is one request. */
+/** What a record charges to limits, by unit. Every exchange that was let go is one request. */
 export function chargedAmounts(record: UsageRecord): Amounts {
   return {
     total: record.tokens.total,
     input: record.tokens.input,
     output: record.tokens.output,
-    requests: 1,
+    requests: record.reason === NOT_FORWARDED ? 0 : 1,
     usd: record.costNanoUsd,
   };
 }

@@ -3,7 +3,13 @@ import type { ApiRoute } from "../contract/filter.ts";
 
 const patterns = new Map<string, RegExp>();
 
-/** Whether a path, without its query, belongs to an API: whether it ends with the API's pattern. */
+/** Before the verb, as in `{model}:generateContent`; some clients encode it. */
+const COLON = "(?::|%3A)";
+
+/**
+ * Whether a path, without its query, belongs to an API: whether it ends with the API's pattern, in
+ * whatever case, as the filter matches it, too.
+ */
 export function isOfPath(route: Pick<ApiRoute, "path">, path: string): boolean {
   return patternOf(route.path).test(path);
 }
@@ -14,7 +20,7 @@ function patternOf(path: string): RegExp {
     const escaped = path
       .split(/(\{model\}|\*)/)
       .map((part, i) => (i % 2 === 1 ? "[^/]+" : part.replace(/[$()*+.?[\\\]^{|}]/g, "\\$&")));
-    pattern = new RegExp(`${escaped.join("")}$`);
+    pattern = new RegExp(`${escaped.join("").replaceAll(":", COLON)}$`, "i");
     patterns.set(path, pattern);
   }
   return pattern;

@@ -11,6 +11,8 @@ import { providerOf } from "./provider.ts";
 import { readUsage } from "./read-usage.ts";
 import type { Reading } from "./reading.ts";
 
+/** The reason of an exchange that was asked for and never let go: no provider had it. */
+export const NOT_FORWARDED = "not_forwarded";
 const FIRST_ERROR_STATUS = 400;
 const OK_STATUSES = { from: 200, to: 299 };
 /** Envoy's response code details of an answer that the upstream gave. */
@@ -25,6 +27,8 @@ const TIMEOUTS: ReadonlySet<string> = new Set([
   "stream_idle_timeout",
   "max_duration_timeout",
 ]);
+/** How those begin of an answer that came and is no HTTP, or has more headers than Envoy takes. */
+const UNREADABLE = "upstream_reset_before_response_started{protocol_error";
 
 /**
  * Interprets one exchange. The usage is `reported` where the provider gave the last word,
@@ -88,9 +92,9 @@ function generatesNothing(capture: Capture): boolean {
 function freeOfCharge(capture: Capture): string | null {
   const { record } = capture;
   const { status, details } = record;
-  if (record.forwarded === false) return "not_forwarded";
+  if (record.forwarded === false) return NOT_FORWARDED;
   if (UNCHARGED_APIS.has(capture.api)) return "uncharged_endpoint";
-  if (isTimeout(record)) return null;
+  if (isTimeout(record) || isUnreadable(record)) return null;
   if (status === 0) return record.outcome === "upstream_error" ? "no_response" : null;
   if (status < FIRST_ERROR_STATUS) {
     return status < OK_STATUSES.from || status > OK_STATUSES.to ? "no_answer" : null;
@@ -104,6 +108,7 @@ function lostAnswer({ record }: Capture): string | null {
   if (isTimeout(record) && (record.status === 0 || record.status >= FIRST_ERROR_STATUS)) {
     return "timed_out";
   }
+  if (isUnreadable(record)) return "answer_unreadable";
   return record.status === 0 ? "no_response" : null;
 }
 
@@ -113,6 +118,11 @@ function lostAnswer({ record }: Capture): string | null {
  */
 function isTimeout({ details }: SettlementRecord): boolean {
   return details !== undefined && TIMEOUTS.has(details);
+}
+
+/** Who answers had the request, and may bill it, whatever Envoy makes of the answer. */
+function isUnreadable({ details }: SettlementRecord): boolean {
+  return details?.startsWith(UNREADABLE) ?? false;
 }
 
 function blankUsage(capture: Capture, model: string | null): Usage {

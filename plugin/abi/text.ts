@@ -55,9 +55,10 @@ export function startsWithAnyCase(ptr: usize, length: i32, text: Text): bool {
   return true;
 }
 
+/** In whatever case the bytes are; the text is in lower case. */
 export function contains(ptr: usize, length: i32, text: Text): bool {
   for (let at = 0; at < length; at++) {
-    if (startsWith(ptr + <usize>at, length - at, text)) return true;
+    if (startsWithAnyCase(ptr + <usize>at, length - at, text)) return true;
   }
   return false;
 }

@@ -10,6 +10,9 @@ const PERCENT: u8 = 0x25;
 const HASH: u8 = 0x23;
 const QUESTION: u8 = 0x3f;
 const STAR: u8 = 0x2a;
+const COLON: u8 = 0x3a;
+/** The bit by which the cases of an ASCII letter differ. */
+const LOWER_CASE: u8 = 0x20;
 
 /** Which API a path is, and the model where the path names it. */
 export class ApiMatch {
@@ -48,17 +51,17 @@ export function isForm(head: RequestHead): bool {
 
 /**
  * The first route of the request's method whose pattern is a suffix of its path, or null. The
- * query is cut off and percent-encoded unreserved characters (RFC 3986, 2.3) are decoded first, so
- * that no spelling of a path gets round the filter.
+ * query is cut off and percent-encoded unreserved characters (RFC 3986, 2.3) and ":", which means
+ * the same in a path, are decoded first, so that no spelling of a path gets round the filter.
  */
 export function matchApi(routes: ApiRoute[], head: RequestHead): ApiMatch | null {
   const method = head.method;
   normalise(head.path.ptr, head.path.length);
-  const last = clean.length == 0 ? 0 : load<u8>(clean.ptr + <usize>clean.length - 1);
+  const last: u8 = clean.length == 0 ? 0 : load<u8>(clean.ptr + <usize>clean.length - 1);
   for (let i = 0; i < routes.length; i++) {
     const route = unchecked(routes[i]);
     // Most patterns end with another letter, which is looked at first since there are many.
-    if (route.lastByte != last && route.lastByte != 0) continue;
+    if (differs(route.lastByte, last) && route.lastByte != 0) continue;
     if (!isText(method.ptr, method.length, route.method.text)) continue;
     if (!matchSuffix(route.pattern)) continue;
     const size = <i32>(modelEnd - modelStart);
@@ -67,7 +70,7 @@ export function matchApi(routes: ApiRoute[], head: RequestHead): ApiMatch | null
   return null;
 }
 
-/** Cuts the query and fragment off and decodes %41-like spellings of unreserved characters. */
+/** Cuts the query and fragment off and decodes %41-like spellings of what needs none. */
 function normalise(ptr: usize, length: i32): void {
   clean.reset();
   const end = findEither(ptr, ptr + <usize>length, QUESTION, HASH);
@@ -77,7 +80,7 @@ function normalise(ptr: usize, length: i32): void {
     ptr = plain;
     if (ptr == end) break;
     const decoded = end - ptr > 2 ? hexPair(ptr + 1) : -1;
-    const isDecoded = decoded >= 0 && isUnreserved(decoded);
+    const isDecoded = decoded >= 0 && needsNoEncoding(decoded);
     clean.byte(isDecoded ? <u8>decoded : PERCENT);
     ptr += isDecoded ? 3 : 1;
   }
@@ -91,16 +94,21 @@ function hexPair(ptr: usize): i32 {
   return high < 0 || low < 0 ? -1 : high * 16 + low;
 }
 
-function isUnreserved(code: i32): bool {
+function needsNoEncoding(code: i32): bool {
   const lower: u32 = code | 0x20;
   if (lower - 0x61 < 26 || <u32>code - 0x30 < 10) return true;
-  return code == 0x2d || code == 0x2e || code == 0x5f || code == 0x7e;
+  return code == 0x2d || code == 0x2e || code == 0x5f || code == 0x7e || code == COLON;
+}
+
+/** In more than the case, which there are servers that do not look at. */
+function differs(byte: u8, other: u8): bool {
+  return ((byte ^ other) & ~LOWER_CASE) != 0;
 }
 
 /**
- * Matches from the end backwards: literal characters must be equal, `*` and `{model}` take one
- * or more characters that are not "/". A wildcard is always bounded by a literal or a "/" on its
- * left, so no backtracking.
+ * Matches from the end backwards: literal characters must be equal but for their case, `*` and
+ * `{model}` take one or more characters that are not "/". A wildcard is always bounded by a literal
+ * or a "/" on its left, so no backtracking.
  */
 function matchSuffix(pattern: Bytes): bool {
   const first = pattern.ptr;
@@ -113,7 +121,7 @@ function matchSuffix(pattern: Bytes): bool {
     const code = load<u8>(--p);
     const isModel = code == Ascii.CloseBrace;
     if (!isModel && code != STAR) {
-      if (s == begin || load<u8>(--s) != code) return false;
+      if (s == begin || differs(load<u8>(--s), code)) return false;
       continue;
     }
     while (isModel && load<u8>(p) != Ascii.OpenBrace && p > first) p--;

@@ -12,7 +12,7 @@ import {
   replaceBodyStart,
 } from "../abi/host";
 import { release } from "../abi/memory";
-import { contains, isText, OwnText, startsWith, Text, utf8 } from "../abi/text";
+import { contains, isText, OwnText, startsWith, startsWithAnyCase, Text, utf8 } from "../abi/text";
 import { writeId } from "../admission/admit-call";
 import { Cut } from "../admission/answer";
 import { RequestHead } from "../admission/attributes";
@@ -37,6 +37,7 @@ const KEPT_HEADERS_BYTES = 64;
 const FLAG_DOWNSTREAM_TERMINATION: i64 = 0x4000;
 
 const CONTENT_LENGTH = utf8("content-length");
+const EVENT_STREAM = utf8("application/vnd.amazon.eventstream");
 const CODE_DETAILS = utf8("response\0code_details");
 const FLAGS = utf8("response\0flags");
 /** response.code_details of every response that the upstream gave. */
@@ -128,7 +129,7 @@ export class Exchange {
     const capture = ResponseCapture.take(config);
     const type = responseHead.typePtr;
     const length = responseHead.typeLength;
-    const isEvents = startsWith(type, length, utf8("application/vnd.amazon.eventstream"));
+    const isEvents = startsWithAnyCase(type, length, EVENT_STREAM);
     capture.begin(isEvents, responseHead.encoding);
     this.capture = capture;
     const mayChange = this.addedUsage || this.cut !== null;

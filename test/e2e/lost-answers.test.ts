@@ -1,5 +1,6 @@
 /** An upstream that had the request bills it, answer or not; one that never had it does not. */
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { type AddressInfo, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -65,6 +66,34 @@ describe("Envoy's own error in the upstream's place", () => {
       expect(record.tokens.input).toBeGreaterThan(0);
       expect(record.tokens.output).toBe(0);
     });
+  });
+
+  test.each([
+    ["more headers than Envoy takes", `HTTP/1.1 200 OK\r\n${"x-a: 1\r\n".repeat(150)}\r\n`],
+    ["no HTTP", "hello\r\n\r\n"],
+  ])("an answer with %s: 502, and the input is charged", async (_, answer) => {
+    const server = createServer((socket) => {
+      socket.on("error", () => {}).once("data", () => socket.end(answer));
+    });
+    await new Promise<void>((done) => server.listen(0, "127.0.0.1", done));
+    const { port } = server.address() as AddressInfo;
+    try {
+      await whileRunning(`http://127.0.0.1:${port}`, async (stack) => {
+        const { reply, requestId } = await ask(stack.proxyUrl, {});
+        expect(reply.status).toBe(502);
+        const record = await recordOf(stack.apiUrl, requestId);
+        expect(record).toMatchObject({
+          source: "estimated",
+          reason: "answer_unreadable",
+          outcome: "upstream_error",
+          status: 502,
+        });
+        expect(record.tokens.input).toBeGreaterThan(0);
+        expect(record.tokens.output).toBe(0);
+      });
+    } finally {
+      server.close();
+    }
   });
 
   test("no connection: 503, and nothing is charged", async () => {

@@ -164,6 +164,13 @@ describe("what is not metered", () => {
     request(host, CHAT, { path: "/my/own/llm" });
     expect(admit(host).llm).toMatchObject({ api: null, model: "gpt-4o-mini" });
   });
+
+  test("nor does the case of its content-type let it go", () => {
+    const host = startTollgate();
+    const headers = { "content-type": "Application/JSON; charset=utf-8" };
+    request(host, CHAT, { path: "/my/own/llm", headers });
+    expect(admit(host).llm).toMatchObject({ api: null, model: "gpt-4o-mini" });
+  });
 });
 
 describe("paths cannot be spelled around the filter", () => {
@@ -173,10 +180,31 @@ describe("paths cannot be spelled around the filter", () => {
     "/v1/chat/completions/",
     "/v1/chat/%63ompletions?stream",
     "/openai/v1/chat/completions#f",
+    "/V1/Chat/COMPLETIONS",
   ])("%s", (path) => {
     const host = startTollgate();
     request(host, CHAT, { path });
     expect(admit(host).llm.api).toBe("openai.chat.completions");
+  });
+
+  test("in another case, with the model in the path", () => {
+    const host = startTollgate();
+    request(
+      host,
+      { messages: CHAT.messages },
+      { path: "/openai/Deployments/My-4o/Chat/Completions" },
+    );
+    expect(admit(host).llm).toMatchObject({ api: "openai.chat.completions", model: "My-4o" });
+  });
+
+  test.each([
+    ["/v1beta/models/gemini-2.5-flash%3AgenerateContent", "gemini-2.5-flash", false],
+    ["/v1beta/models/gemini-2.5-flash%3astreamGenerateContent?alt=sse", "gemini-2.5-flash", true],
+    ["/v1/models/qwen3%3A4b%3AgenerateContent", "qwen3:4b", false],
+  ])("%s", (path, model, stream) => {
+    const host = startTollgate();
+    request(host, { contents: [{ parts: [{ text: "Hi" }] }] }, { path });
+    expect(admit(host).llm).toMatchObject({ api: "gemini.generateContent", model, stream });
   });
 });
 

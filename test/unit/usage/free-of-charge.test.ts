@@ -52,6 +52,31 @@ describe("the proxy stopped waiting", () => {
   });
 });
 
+describe("an answer that Envoy cannot read", () => {
+  const broken = (details: string) => ({
+    ...record("upstream connect error", "text/plain", { status: 502, request }),
+    outcome: "upstream_error" as const,
+    details: `upstream_reset_before_response_started{${details}}`,
+  });
+
+  test.each(["protocol_error", "protocol_error|headers_count_exceeds_limit"])(
+    "%s: its input is charged",
+    (details) => {
+      const usage = interpret(broken(details));
+      expect(usage.reason).toBe("answer_unreadable");
+      expect(figures(usage)).toEqual({ source: "estimated", inputText: ESTIMATED_INPUT });
+    },
+  );
+
+  test.each(["connection_termination", "remote_connection_failure|delayed_connect_error:_111"])(
+    "%s: no answer had begun, nothing is charged",
+    (details) => {
+      const usage = interpret(broken(details));
+      expect(usage).toMatchObject({ source: "none", reason: "error_status" });
+    },
+  );
+});
+
 describe("free of charge", () => {
   const usage = { prompt_tokens: 10, completion_tokens: 5 };
 
