@@ -5,11 +5,13 @@
 import type { LlmRequest } from "../contract/filter.ts";
 import type { RequestContext } from "../policy/policy-set.ts";
 import { BODY_VALUES, RequestAttributes, ROOT_CLASSES } from "./environment.ts";
+import { comparedHost } from "./request-host.ts";
 import { comparedPath, splitTarget } from "./request-path.ts";
 import {
   AUTH_NAMESPACES,
   FIELDS,
   type FieldType,
+  headerName,
   isTypedRoot,
   TYPED_ROOTS,
   type TypedRoot,
@@ -70,7 +72,7 @@ function toField(value: unknown, type: FieldType): unknown {
 function addHeader(headers: Map<string, string>, name: string, value: unknown): void {
   const text = Array.isArray(value) ? value.map(String).join(",") : toField(value, "string");
   if (typeof text !== "string") return;
-  const key = name.toLowerCase();
+  const key = headerName(name);
   const former = headers.get(key);
   headers.set(key, former === undefined ? text : `${former},${text}`);
 }
@@ -148,6 +150,13 @@ function addPath(request: Plain): void {
   request.query = query;
 }
 
+/** Envoy's address without the port: of `192.0.2.7:5678` and of `[2001:db8::1]:443`. */
+function addRemoteAddress(source: Plain): void {
+  if (typeof source.address !== "string") return;
+  const found = /^(?:\[(.+)\]|([^:]+)):\d+$/.exec(source.address);
+  source.remote_address = found?.[1] ?? found?.[2] ?? source.address;
+}
+
 /**
  * The context of one request.
  *
@@ -167,6 +176,8 @@ export function toRequestContext(
   for (const namespace of AUTH_NAMESPACES) auth = overlay(auth, filterMetadata.get(namespace));
   const request = activation.request as Plain;
   addPath(request);
+  if (typeof request.host === "string") request.host = comparedHost(request.host);
+  addRemoteAddress(activation.source as Plain);
   request.headers = toHeaders(attributes);
   request.auth = auth;
   activation.auth = auth;

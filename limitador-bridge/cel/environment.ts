@@ -1,8 +1,9 @@
 /** The CEL environment of policies: typed roots, and the functions beyond the standard ones. */
 import { createHash } from "node:crypto";
 import { Environment } from "@marcbachmann/cel-js";
-import { compilePattern } from "./regex-safety.ts";
+import { registerOptionalFunctions } from "./optional-functions.ts";
 import { FIELDS, type FieldType, TYPED_ROOTS, type TypedRoot } from "./roots.ts";
+import { TEXT_FUNCTIONS } from "./text-functions.ts";
 
 /**
  * Activation objects of the typed roots. Classes of their own let cel-js check field types at
@@ -31,11 +32,6 @@ export const ROOT_CLASSES: Record<TypedRoot, new () => RootAttributes> = {
  */
 export const BODY_VALUES = "@body";
 
-/** Name that a call of `matches` is given; see matchesWithinLimit. */
-export const MATCHES_FUNCTION = "matchesWithinLimit";
-/** Vetted patterns may be quadratic: this many characters then cost a few ms. */
-export const MATCHES_SUBJECT_LIMIT_CHARS = 2048;
-
 const CEL_TYPES: Record<FieldType, string> = {
   string: "string",
   int: "int",
@@ -45,35 +41,7 @@ const CEL_TYPES: Record<FieldType, string> = {
 /** An expression longer than this many syntax nodes is a mistake or an attack on the loader. */
 const LIMITS = { maxAstNodes: 2000, maxDepth: 60 };
 const SYNC = { async: false };
-
-const patterns = new Map<string, RegExp>();
-
-function matchesWithinLimit(subject: string, pattern: string): boolean {
-  if (subject.length > MATCHES_SUBJECT_LIMIT_CHARS) {
-    throw new Error(
-      `matches() reads at most ${MATCHES_SUBJECT_LIMIT_CHARS} characters, found ${subject.length}`,
-    );
-  }
-  let compiled = patterns.get(pattern);
-  if (compiled === undefined) {
-    compiled = compilePattern(pattern);
-    // Patterns are literals of policies, so the map is as small as the policies are.
-    patterns.set(pattern, compiled);
-  }
-  return compiled.test(subject);
-}
-
-function charAt(text: string, index: bigint): string {
-  if (index < 0n || index > BigInt(text.length))
-    throw new Error(`charAt(${index}) is out of range`);
-  return text.charAt(Number(index));
-}
-
-function replace(text: string, from: string, to: string, limit = -1n): string {
-  if (limit < 0n) return text.replaceAll(from, () => to);
-  let replaced = 0n;
-  return text.replaceAll(from, (found) => (replaced++ < limit ? to : found));
-}
+const NANOS_PER_SECOND = 1_000_000_000n;
 
 /** requestBodyJSON("/pointer"): null where the body has nothing there, as Kuadrant answers. */
 function registerRequestBody(environment: Environment): void {
@@ -100,20 +68,20 @@ function registerFunctions(environment: Environment): void {
   const ts = CEL_TYPES.timestamp;
   const duration = "google.protobuf.Duration";
   const functions: Record<string, (...args: never[]) => unknown> = {
-    [`string.${MATCHES_FUNCTION}(string): bool`]: matchesWithinLimit,
-    "string.charAt(int): string": charAt,
-    "string.replace(string, string): string": replace,
-    "string.replace(string, string, int): string": replace,
+    ...TEXT_FUNCTIONS,
     // In hex: who holds an API key can be told without the key standing in a policy.
     "sha256(string): string": (text: string) => createHash("sha256").update(text).digest("hex"),
-    "string.reverse(): string": (text: string) => Array.from(text).reverse().join(""),
-    [`string(${ts}): string`]: (time: Date) => time.toISOString(),
+    // As RFC 3339 has it: without a fraction of zero.
+    [`string(${ts}): string`]: (time: Date) => time.toISOString().replace(/\.?0+Z$/, "Z"),
     [`string(${duration}): string`]: (value: { toString(): string }) => value.toString(),
+    [`int(${duration}): int`]: (value: { seconds: bigint; nanos: number }) =>
+      value.seconds * NANOS_PER_SECOND + BigInt(value.nanos),
     [`int(${ts}): int`]: (time: Date) => BigInt(Math.floor(time.getTime() / 1000)),
   };
   for (const [signature, handler] of Object.entries(functions)) {
     environment.registerFunction(signature, handler, SYNC);
   }
+  registerOptionalFunctions(environment);
   registerRequestBody(environment);
 }
 

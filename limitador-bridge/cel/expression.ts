@@ -5,6 +5,7 @@ import { BODY_VALUES, createEnvironment, ROOT_CLASSES } from "./environment.ts";
 import { type CelProblem, findReads, type Reads } from "./references.ts";
 import { rewriteExpression } from "./rewrite.ts";
 import { TYPED_ROOTS } from "./roots.ts";
+import { withPublishedNames } from "./text-functions.ts";
 
 /** What an expression must give: a predicate a bool, a counter one value, a ttl a duration. */
 export type ExpectedResult = "bool" | "single value" | "int" | "duration";
@@ -50,7 +51,7 @@ const environment = createEnvironment();
 
 /** The reason of a failed evaluation, on one line. */
 export function evaluationMessage(error: unknown): string {
-  if (error instanceof EvaluationError) return error.summary;
+  if (error instanceof EvaluationError) return withPublishedNames(error.summary);
   return error instanceof Error ? error.message : String(error);
 }
 
@@ -77,7 +78,7 @@ interface CelFailure {
 
 function toProblem(error: unknown, toOriginal: (offset: number) => number): CelProblem {
   const failure = error as CelFailure;
-  const message = failure.summary ?? failure.message;
+  const message = withPublishedNames(failure.summary ?? failure.message);
   return { message, start: toOriginal(failure.range?.start ?? 0) };
 }
 

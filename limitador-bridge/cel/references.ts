@@ -1,12 +1,14 @@
 /** Walks an expression's syntax tree for the attributes that it reads, literally or at worst. */
 import type { ASTNode } from "@marcbachmann/cel-js";
-import { suggestion } from "./closest-name.ts";
+import { closestName, suggestion } from "./closest-name.ts";
 import { patternProblem } from "./regex-safety.ts";
+import { comparedHost } from "./request-host.ts";
 import {
   AUTH_NAMESPACES,
   CONSTANT_NAMES,
   FIELDS,
   type FieldType,
+  headerName,
   isTypedRoot,
   ROOT_NAMES,
   type TypedRoot,
@@ -34,7 +36,11 @@ export interface CelProblem {
 /** A key of an access chain: its text where it is literal, else the node that gives it. */
 type ChainKey = string | ASTNode;
 
-const ITERATION_MACROS = new Set(["all", "exists", "exists_one", "map", "filter"]);
+/** Methods whose first argument names a variable. */
+const BINDING_MACROS: ReadonlySet<string> = new Set(
+  "all exists exists_one map filter optMap optFlatMap".split(" "),
+);
+const HOST_PARTS: ReadonlySet<string> = new Set(["startsWith", "endsWith", "contains"]);
 const ACCESS_OPERATORS = new Set([".", ".?", "[]", "[?]"]);
 
 /** No reads at all. */
@@ -82,6 +88,39 @@ export function childNodes(node: ASTNode): ASTNode[] {
   return children;
 }
 
+function isHost(node: ASTNode): boolean {
+  const chain = accessChain(node);
+  return chain?.root.op === "id" && chain.root.args === "request" && chain.keys.join() === "host";
+}
+
+/** A text that a host is compared with, and that is spelled as it never is here. */
+interface HostLiteral {
+  literal: ASTNode;
+  /** The same as a literal in the spelling that hosts have here. */
+  spelled: string;
+  /** It is compared with the whole host, and not with a part. */
+  isWhole: boolean;
+}
+
+export function hostLiterals(node: ASTNode): HostLiteral[] {
+  let literals: ASTNode[] = [];
+  let isWhole = true;
+  if (node.op === "==" || node.op === "!=" || node.op === "in") {
+    const [left, right] = node.args;
+    if (isHost(left)) literals = right.op === "list" ? right.args : [right];
+    else if (isHost(right)) literals = [left];
+  } else if (node.op === "rcall" && HOST_PARTS.has(node.args[0]) && isHost(node.args[1])) {
+    literals = node.args[2];
+    isWhole = false;
+  }
+  return literals.flatMap((literal) => {
+    const text = literalString(literal);
+    if (text === null) return [];
+    const spelled = isWhole ? comparedHost(text) : text.replace(/:\d+$/, "").toLowerCase();
+    return spelled === text ? [] : [{ literal, spelled: JSON.stringify(spelled), isWhole }];
+  });
+}
+
 class ReferenceWalk {
   readonly reads = noReads();
   readonly problems: CelProblem[] = [];
@@ -91,6 +130,7 @@ class ReferenceWalk {
   }
 
   visit(node: ASTNode, scope: ReadonlySet<string>): void {
+    if (!scope.has("request")) this.checkHosts(node);
     const chain = accessChain(node);
     if (chain !== null) this.visitChain(node, chain.root, chain.keys, scope);
     else if (node.op === "id") this.readRoot(node, node.args, [], scope);
@@ -98,6 +138,16 @@ class ReferenceWalk {
     else if (node.op === "rcall") this.visitMethod(node, ...node.args, scope);
     else if (node.op !== "in" || !this.readHeaderPresence(node.args, scope)) {
       for (const child of childNodes(node)) this.visit(child, scope);
+    }
+  }
+
+  /** A part that request.host never has would switch a limit off; whole hosts are spelled anew. */
+  checkHosts(node: ASTNode): void {
+    for (const { literal, spelled, isWhole } of hostLiterals(node)) {
+      if (isWhole) continue;
+      const found = JSON.stringify(literal.args);
+      const message = `request.host is in lower case, without a port: expected ${spelled}`;
+      this.problem(literal, `${message}, found ${found}`);
     }
   }
 
@@ -122,6 +172,7 @@ class ReferenceWalk {
       } else this.reads.bodyPointers.add(pointer);
       return;
     }
+    if (name === "matches" && args.length === 2) this.checkPattern(node, args[1]);
     for (const arg of args) this.visit(arg, scope);
   }
 
@@ -135,15 +186,31 @@ class ReferenceWalk {
     this.visit(receiver, scope);
     const [first, ...rest] = args;
     const binds = method === "bind" && receiver.op === "id" && receiver.args === "cel";
-    if (first?.op === "id" && (binds || (ITERATION_MACROS.has(method) && rest.length > 0))) {
+    if (first?.op === "id" && (binds || (BINDING_MACROS.has(method) && rest.length > 0))) {
       const inner = new Set(scope).add(first.args);
       rest.forEach((arg, i) => {
         this.visit(arg, binds && i === 0 ? scope : inner);
       });
       return;
     }
+    if (rest.length > 0 && this.isMistypedMacro(node, method, first, scope)) return;
     if (method === "matches" && args.length === 1) this.checkPattern(node, first);
     for (const arg of args) this.visit(arg, scope);
+  }
+
+  /** `groups.exist(g, …)`: it is the name that is wrong, not the variable. */
+  isMistypedMacro(
+    node: ASTNode,
+    method: string,
+    first: ASTNode | undefined,
+    scope: ReadonlySet<string>,
+  ): boolean {
+    if (first?.op !== "id" || scope.has(first.args) || ROOT_NAMES.includes(first.args))
+      return false;
+    const meant = closestName(method, BINDING_MACROS);
+    if (meant === null) return false;
+    this.problem(node, `unknown function "${method}"; did you mean "${meant}"?`);
+    return true;
   }
 
   checkPattern(node: ASTNode, argument: ASTNode | undefined): void {
@@ -163,7 +230,7 @@ class ReferenceWalk {
     const chain = accessChain(map);
     if (name === null || chain?.root.op !== "id" || scope.has("request")) return false;
     if (chain.root.args !== "request" || chain.keys.join() !== "headers") return false;
-    this.reads.headers.add(name.toLowerCase());
+    this.reads.headers.add(headerName(name));
     return true;
   }
 
@@ -197,7 +264,7 @@ class ReferenceWalk {
   }
 
   readHeader([name]: ChainKey[]): void {
-    this.reads.headers.add(typeof name === "string" ? name.toLowerCase() : "*");
+    this.reads.headers.add(typeof name === "string" ? headerName(name) : "*");
   }
 
   readAuth(keys: ChainKey[]): void {

@@ -50,10 +50,13 @@ function splitFlags(pattern: string): { body: string; flags: string } {
   return { body: pattern.slice(found[0].length), flags: [...new Set(found[1])].join("") };
 }
 
+/** RE2's way to begin a named group; JavaScript knows only the other one that RE2 has, `(?<`. */
+const NAMED_GROUP = /(?<!\\)\(\?P</g;
+
 /** The pattern as JavaScript runs it. Throws SyntaxError where it is none. */
 export function compilePattern(pattern: string): RegExp {
   const { body, flags } = splitFlags(pattern);
-  return new RegExp(body, flags);
+  return new RegExp(body.replace(NAMED_GROUP, "(?<"), flags);
 }
 
 function skipClass(pattern: string, start: number): number {

@@ -3,12 +3,15 @@
  * that its author sees:
  *   has(a.b["c"])            → (a.?b[?"c"]).hasValue(): false, too, where `a.b` is missing, and
  *                              with index keys, as Kuadrant's documentation writes it
- *   s.matches("…")           → s.matchesWithinLimit("…")
+ *   s.matches("…")           → s.matchesWithinLimit("…"), and so for others (text-functions.ts)
  *   request.headers["X-A"]   → request.headers["x-a"]: header names have no letter case
+ *   request.headers.host     → request.headers[":authority"]
+ *   request.host == "A:8080" → request.host == "a": as hosts are spelled here (request-host.ts)
  */
 import type { ASTNode } from "@marcbachmann/cel-js";
-import { MATCHES_FUNCTION } from "./environment.ts";
-import { accessChain, childNodes, literalString } from "./references.ts";
+import { accessChain, childNodes, hostLiterals, literalString } from "./references.ts";
+import { headerName } from "./roots.ts";
+import { RENAMED_FUNCTIONS } from "./text-functions.ts";
 
 interface Edit {
   start: number;
@@ -39,7 +42,7 @@ function optionalChain(operand: ASTNode): string | null {
     if (typeof key !== "string") return null;
     const isHeader = text === "request.?headers" && i === 1;
     if (IDENTIFIER.test(key) && !isHeader) text += `.?${key}`;
-    else text += `[?${JSON.stringify(isHeader ? key.toLowerCase() : key)}]`;
+    else text += `[?${JSON.stringify(isHeader ? headerName(key) : key)}]`;
   }
   return `(${text}).hasValue()`;
 }
@@ -50,10 +53,23 @@ function hasEdit(node: ASTNode): Edit | null {
   return text === null ? null : { start: node.start, end: node.end, text };
 }
 
-function matchesEdit(node: ASTNode): Edit | null {
-  if (node.op !== "rcall" || node.args[0] !== "matches") return null;
-  const start = node.input.indexOf("matches", node.args[1].end);
-  return start === -1 ? null : { start, end: start + "matches".length, text: MATCHES_FUNCTION };
+function nameEdit(node: ASTNode): Edit | null {
+  if (node.op !== "rcall" && node.op !== "call") return null;
+  const [name] = node.args;
+  const text = RENAMED_FUNCTIONS.get(name);
+  if (text === undefined) return null;
+  const start = node.input.indexOf(name, node.op === "rcall" ? node.args[1].end : node.start);
+  return start === -1 ? null : { start, end: start + name.length, text };
+}
+
+/** `request.headers.Name`, where that is not the name that the header has here. */
+function headerFieldEdit(node: ASTNode): Edit | null {
+  if ((node.op !== "." && node.op !== ".?") || !isHeaders(node.args[0])) return null;
+  const [headers, field] = node.args;
+  const name = headerName(field);
+  if (name === field) return null;
+  const text = `[${node.op === ".?" ? "?" : ""}${JSON.stringify(name)}]`;
+  return { start: headers.end, end: node.end, text };
 }
 
 function headerEdit(node: ASTNode): Edit | null {
@@ -62,8 +78,8 @@ function headerEdit(node: ASTNode): Edit | null {
     key = isHeaders(node.args[0]) ? node.args[1] : undefined;
   else if (node.op === "in") key = isHeaders(node.args[1]) ? node.args[0] : undefined;
   const name = literalString(key);
-  if (key === undefined || name === null || name === name.toLowerCase()) return null;
-  return { start: key.start, end: key.end, text: JSON.stringify(name.toLowerCase()) };
+  if (key === undefined || name === null || name === headerName(name)) return null;
+  return { start: key.start, end: key.end, text: JSON.stringify(headerName(name)) };
 }
 
 function collectEdits(node: ASTNode, edits: Edit[]): void {
@@ -72,7 +88,10 @@ function collectEdits(node: ASTNode, edits: Edit[]): void {
     edits.push(whole);
     return;
   }
-  const edit = matchesEdit(node) ?? headerEdit(node);
+  for (const { literal, spelled, isWhole } of hostLiterals(node)) {
+    if (isWhole) edits.push({ start: literal.start, end: literal.end, text: spelled });
+  }
+  const edit = nameEdit(node) ?? headerEdit(node) ?? headerFieldEdit(node);
   if (edit !== null) edits.push(edit);
   for (const child of childNodes(node)) collectEdits(child, edits);
 }

@@ -49,10 +49,16 @@ function requestTable(): FieldTable {
   return fields;
 }
 
+function sourceTable(): FieldTable {
+  const fields = new Map(table("source", { string: ["address"], int: ["port"] }));
+  // Kuadrant's name for the address without the port.
+  return fields.set("remote_address", { type: "string", property: "source.address" });
+}
+
 /** Fields with a fixed type, by root. `request.headers` and `request.auth` are not among them. */
 export const FIELDS: Readonly<Record<TypedRoot, FieldTable>> = {
   request: requestTable(),
-  source: table("source", { string: ["address"], int: ["port"] }),
+  source: sourceTable(),
   destination: table("destination", { string: ["address"], int: ["port"] }),
   connection: table("connection", {
     int: ["id"],
@@ -79,6 +85,15 @@ export const FIELDS: Readonly<Record<TypedRoot, FieldTable>> = {
 /** Whether `name` is one of the roots whose fields have fixed types. */
 export function isTypedRoot(name: string): name is TypedRoot {
   return (TYPED_ROOTS as readonly string[]).includes(name);
+}
+
+/**
+ * A header under the name that the filter is asked for it by: names have no letter case, and Envoy
+ * keeps Host as `:authority`.
+ */
+export function headerName(name: string): string {
+  const lower = name.toLowerCase();
+  return lower === "host" ? ":authority" : lower;
 }
 
 /** Where the authentication filters leave what they found; later ones win in `auth`. */

@@ -5,6 +5,7 @@
 
 import type { ASTNode } from "@marcbachmann/cel-js";
 import { accessChain, literalString } from "../cel/references.ts";
+import { headerName } from "../cel/roots.ts";
 import { addTo } from "../multi-map.ts";
 import type { CompiledLimit } from "./kinds/token-rate-limit.ts";
 
@@ -27,7 +28,7 @@ function keyOf(attribute: ASTNode, literal: ASTNode): LiteralKey | null {
   if (name === undefined)
     return field === "path" || field === "url_path" ? { header: null, value } : null;
   if (field !== "headers" || typeof name !== "string" || rest.length > 0) return null;
-  return { header: name.toLowerCase(), value };
+  return { header: headerName(name), value };
 }
 
 /** The first `request.path == "…"` or `request.headers["…"] == "…"` that must hold. */

@@ -113,8 +113,12 @@ class SchemaCheck {
 
   unexpected(schema: CheckedSchema, value: unknown, path: FieldPath): void {
     this.problems.push(() => {
-      const message = `expected ${expectedText(schema)}, found ${foundText(value)}`;
-      return this.document.problem(path, message);
+      const tag = this.document.tag(path);
+      const found =
+        tag === null
+          ? foundText(value)
+          : `the YAML tag ${JSON.stringify(tag)}: put a value that begins with "!" into quotes`;
+      return this.document.problem(path, `expected ${expectedText(schema)}, found ${found}`);
     });
   }
 

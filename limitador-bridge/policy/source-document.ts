@@ -93,6 +93,12 @@ export class SourceDocument {
     return { line, column: col };
   }
 
+  /** The YAML tag that the value at `path` is given, as `!name` is; null: none of its own. */
+  tag(path: FieldPath): string | null {
+    const tag = this.#node(path)?.tag;
+    return tag?.startsWith("!") === true ? tag : null;
+  }
+
   /** Where the value at `path` begins; of a missing one, where its nearest parent begins. */
   locate(path: FieldPath): Position {
     const start = this.#node(path)?.range?.[0];

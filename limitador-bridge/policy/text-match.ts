@@ -1,6 +1,7 @@
 /** What HTTPRoutes compare paths, headers and query parameters with. Pure. */
-import { MATCHES_SUBJECT_LIMIT_CHARS } from "../cel/environment.ts";
+
 import { compilePattern, patternProblem } from "../cel/regex-safety.ts";
+import { MATCHES_SUBJECT_LIMIT_CHARS } from "../cel/text-functions.ts";
 
 export interface PatternMatch {
   pattern: RegExp;

@@ -53,6 +53,16 @@ function withPreset(given: Static<typeof Route>, like: ApiRoute): ApiRoute {
   return { ...preset, includeUsageExcept, ...given };
 }
 
+function unknownApi(name: string): string {
+  const all = [...BUILT_IN.keys()].sort();
+  const meant = suggestion(name, all);
+  if (meant !== "") return `unknown API ${JSON.stringify(name)}${meant}`;
+  const [maker = ""] = name.split(/[^a-z]/i);
+  const near = all.filter((api) => api.split(".")[0] === maker.toLowerCase());
+  const names = near.length > 0 ? near : all;
+  return `unknown API ${JSON.stringify(name)}: expected one of ${names.join(", ")}`;
+}
+
 function load(document: SourceDocument): LoadedObject<ApiRoute[]> {
   const problems: PolicyProblem[] = checkSchema(document, ApiRouteSchema);
   if (problems.length > 0) return { object: null, problems };
@@ -64,7 +74,7 @@ function load(document: SourceDocument): LoadedObject<ApiRoute[]> {
     const { api } = given;
     const like = BUILT_IN.get(api);
     if (like === undefined) {
-      problem("api", `unknown API ${JSON.stringify(api)}${suggestion(api, BUILT_IN.keys())}`);
+      problem("api", unknownApi(api));
     } else if (given.includeUsage === true && !like.includeUsage) {
       problem("includeUsage", `expected false: ${api} has no way to be asked for usage`);
     } else routes.push(withPreset(given, like));

@@ -1,6 +1,7 @@
 /** Identity (tollgate.dev/v1alpha1): who pays, read from sources that are trusted explicitly. */
 import Type, { type Static } from "typebox";
 import { type CompiledExpression, compileExpression } from "../../cel/expression.ts";
+import { headerName } from "../../cel/roots.ts";
 import { compileField } from "../compile-field.ts";
 import type { PolicyProblem } from "../policy-set.ts";
 import { checkSchema } from "../schema-check.ts";
@@ -57,7 +58,7 @@ function load(document: SourceDocument): LoadedObject<Identity> {
   const problems: PolicyProblem[] = checkSchema(document, IdentitySchema);
   if (problems.length > 0) return { object: null, problems };
   const { spec } = document.value as { spec: Static<typeof Spec> };
-  const trusted = new Set(spec.trustedHeaders?.map((header) => header.toLowerCase()));
+  const trusted = new Set(spec.trustedHeaders?.map(headerName));
   const identity: Identity = { team: null, app: null, user: null, task: null };
   for (const field of PAYER_FIELDS) {
     const source = spec[field];

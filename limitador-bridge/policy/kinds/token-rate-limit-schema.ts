@@ -92,25 +92,17 @@ const Limit = Type.Object(
   closed,
 );
 
+const Pointers = Type.Array(
+  Type.String({
+    pattern: "^(/([^~/]|~[01])*)+$",
+    errorMessage: 'a JSON pointer such as "/usage/total_tokens"',
+  }),
+  { minItems: 1, maxItems: 8 },
+);
+
+/** Targets by name: an open map in Kuadrant, which itself reads `totalTokens` alone. */
 const DataExtraction = Type.Object(
-  {
-    response: Type.Optional(
-      Type.Object(
-        {
-          totalTokens: Type.Optional(
-            Type.Array(
-              Type.String({
-                pattern: "^(/([^~/]|~[01])*)+$",
-                errorMessage: 'a JSON pointer such as "/usage/total_tokens"',
-              }),
-              { minItems: 1, maxItems: 8 },
-            ),
-          ),
-        },
-        closed,
-      ),
-    ),
-  },
+  { response: Type.Optional(Type.Record(Type.String(), Pointers)) },
   closed,
 );
 

@@ -52,13 +52,16 @@ export interface TokenRateLimitPolicy {
   limits: CompiledLimit[];
   failureMode: "allow" | "deny";
   totalTokensPointers: string[];
+  warnings: readonly PolicyProblem[];
 }
 
 const COUNTS_OUTPUT: ReadonlySet<string> = new Set<Unit>(["total", "output", "usd"]);
+const TOTAL_TOKENS = "totalTokens";
 const RULE_GROUPS = ["defaults", "overrides", "limits"] as const;
 
 class PolicyCompiler {
   readonly problems: PolicyProblem[] = [];
+  readonly warnings: PolicyProblem[] = [];
   readonly document: SourceDocument;
   readonly spec: SpecText;
 
@@ -79,14 +82,17 @@ class PolicyCompiler {
       this.limit(name, limit, [...path, "limits", name], when),
     );
     if (this.problems.length > 0) return null;
-    const extraction = rules.dataExtraction ?? this.spec.dataExtraction;
+    const owner: FieldPath = rules.dataExtraction === undefined ? ["spec"] : path;
+    const targets = (rules.dataExtraction ?? this.spec.dataExtraction)?.response ?? {};
+    this.warnOfUnreadTargets(targets, [...owner, "dataExtraction", "response"]);
     return {
       targetRef: this.spec.targetRef,
       role,
       strategy: (rules.strategy ?? "atomic") as "atomic" | "merge",
       limits,
       failureMode: this.failureMode,
-      totalTokensPointers: extraction?.response?.totalTokens ?? [],
+      totalTokensPointers: targets[TOTAL_TOKENS] ?? [],
+      warnings: this.warnings,
     };
   }
 
@@ -121,6 +127,24 @@ class PolicyCompiler {
     }
   }
 
+  warnOfUnreadTargets(targets: Record<string, string[]>, path: FieldPath): void {
+    for (const name of Object.keys(targets)) {
+      if (name === TOTAL_TOKENS) continue;
+      const message = `no limit counts this: ${TOTAL_TOKENS} is the only target that is read`;
+      const field = [...path, name];
+      this.warnings.push(this.document.problem(field, message, this.document.locateKey(field)));
+    }
+  }
+
+  /** A client gets a new counter with each connection that it opens. */
+  warnOfPort(expression: CompiledExpression, field: FieldPath): void {
+    if (expression.source.trim() !== "source.address") return;
+    const message =
+      "counts each connection by itself, since Envoy's address has the port: " +
+      "source.remote_address is the client's address without it";
+    this.warnings.push(this.document.problem(field, message));
+  }
+
   refuse(path: FieldPath, message: string): void {
     this.problems.push(this.document.problem(path, message, this.document.locateKey(path)));
   }
@@ -136,7 +160,11 @@ class PolicyCompiler {
     const own = this.predicates(text.when ?? [], [...path, "when"]);
     const counters = (text.counters ?? []).flatMap(({ expression }, i) => {
       const field = [...path, "counters", i, "expression"];
-      return compileField(this.document, field, expression, "single value", this.problems) ?? [];
+      const { document, problems } = this;
+      const counter = compileField(document, field, expression, "single value", problems);
+      if (counter === null) return [];
+      this.warnOfPort(counter, field);
+      return counter;
     });
     const { spec } = this;
     this.checkCut(text, path);
@@ -206,5 +234,6 @@ export const tokenRateLimitPolicyKind: PolicyKind<TokenRateLimitPolicy> = {
   apiVersion: API_VERSION,
   kind: KIND,
   schema: TokenRateLimitPolicySchema,
+  warnings: ({ warnings }) => warnings,
   load,
 };

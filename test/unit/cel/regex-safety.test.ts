@@ -16,8 +16,17 @@ describe("let through", () => {
     "^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{32}$",
     "^https?://(www\\.)?[a-z]{1,16}(\\.[a-z]{2,6})?$",
     "\\\\A",
+    "^/(?P<version>v[0-9])/",
   ])("%s", (pattern) => {
     expect(patternProblem(pattern)).toBeNull();
+  });
+
+  test.each([
+    ["^/(?P<version>v[0-9])/", "/v1/x", true],
+    ["^/(?P<version>v[0-9])/", "/vx/x", false],
+    ["^a\\(?P<x$", "a(P<x", true],
+  ])("%s on %s", (pattern, subject, expected) => {
+    expect(compilePattern(pattern).test(subject)).toBe(expected);
   });
 
   test.each(["^[^/]+/[^/]+/x$", ".*a.*", "a[^b]*b", "^.*a.*b"])(

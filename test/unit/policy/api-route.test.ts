@@ -71,6 +71,11 @@ describe("an ApiRoute", () => {
         'unknown API "openai.chat.completion"; did you mean "openai.chat.completions"?',
     ],
     [
+      "{path: /x, api: anthropic-chat}",
+      'policies.yaml:6:23: spec.routes[0].api: unknown API "anthropic-chat": expected one of ' +
+        "anthropic.complete, anthropic.countTokens, anthropic.messages",
+    ],
+    [
       "{path: /x, api: anthropic.messages, includeUsage: true}",
       "policies.yaml:6:57: spec.routes[0].includeUsage: " +
         "expected false: anthropic.messages has no way to be asked for usage",
