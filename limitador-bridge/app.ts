@@ -68,6 +68,8 @@ export function buildApp(parts: Parts): FastifyInstance {
     // Else fastify loads compilers of its own, which those set below replace.
     schemaController: { compilersFactory: { buildValidator: notUsed, buildSerializer: notUsed } },
   });
+  // Every body is JSON; what says that it is something else gets 415.
+  app.removeContentTypeParser("text/plain");
   app.setValidatorCompiler(validatorCompiler);
   app.setSerializerCompiler(() => (answer) => JSON.stringify(answer));
   app.addHook("onRequest", bearerCheck(parts.apiToken));

@@ -10,7 +10,11 @@ import { startForecastJob } from "./alerts/forecast-job.ts";
 import { buildApp } from "./app.ts";
 import { auditedObjects } from "./audit/policy-changes.ts";
 import { readBudgets } from "./budget/budget-state.ts";
-import { openServiceBudgets, type ServiceBudgets } from "./budget/service-budgets.ts";
+import {
+  openServiceBudgets,
+  type ServiceBudgetOptions,
+  type ServiceBudgets,
+} from "./budget/service-budgets.ts";
 import { type Config, ConfigError, readConfig } from "./config.ts";
 import { createOutputLengths } from "./estimate/output-lengths.ts";
 import { createRatios } from "./estimate/ratios.ts";
@@ -70,6 +74,16 @@ async function openOrExplain(config: Config, metrics: Metrics, log: Logger) {
   }
 }
 
+async function openBudgetsOrExplain(options: ServiceBudgetOptions, metrics: Metrics, log: Logger) {
+  try {
+    return await openServiceBudgets(options, metrics, log);
+  } catch (error) {
+    if (options.state === null) throw error;
+    const why = error instanceof Error ? error.message : String(error);
+    throw new StartError(`STATE ${options.state}: cannot be used: ${why}`, { cause: error });
+  }
+}
+
 function assemble(
   config: Config,
   { store, state }: Ledger,
@@ -124,7 +138,7 @@ async function start(config: Config, alerts: AlertConfig, log: Logger): Promise<
   const prices =
     config.prices === null ? null : await loadOrExplain(config.prices, PRICE_KINDS, log);
   const ledger = await openOrExplain(config, metrics, log);
-  const budgets = await openServiceBudgets({ ...config, alerts }, metrics, log);
+  const budgets = await openBudgetsOrExplain({ ...config, alerts }, metrics, log);
   ledger.tellAlerts(budgets.raise);
   const catalogue = await loadCatalogue();
   const inForce = keepInForce({
@@ -158,7 +172,8 @@ async function start(config: Config, alerts: AlertConfig, log: Logger): Promise<
     log.info({ url, store: storeScheme, policies: policies.initial.documents.length }, "ready");
   } catch (error) {
     await stop(running);
-    throw new StartError(`API_PORT ${config.apiPort}: ${(error as Error).message}`);
+    const where = `HOST ${config.host}, API_PORT ${config.apiPort}`;
+    throw new StartError(`${where}: ${(error as Error).message}`);
   }
   return running;
 }

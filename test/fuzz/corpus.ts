@@ -12,11 +12,18 @@ const SLOW_CPU_MS = 5000;
 /** Share of the inputs after which memory must not grow any more. */
 const WARM_UP = 0.25;
 
-const runs = Number(process.env.RUNS ?? SLICE_RUNS);
-const seed = Number(process.env.SEED ?? SLICE_SEED);
-const minutes = Number(process.env.MINUTES ?? 30);
+const runs = number("RUNS", SLICE_RUNS);
+const seed = number("SEED", SLICE_SEED);
+const minutes = number("MINUTES", 30);
 const onlyCorpus = process.env.CORPUS;
 const onlyInput = process.env.INPUT;
+
+/** A variable that is no number would run nothing, and find nothing. */
+function number(name: string, preset: number): number {
+  const text = process.env[name] ?? String(preset);
+  if (/^\d{1,9}$/.test(text)) return Number(text);
+  throw new Error(`${name}: expected a whole number, got "${text}"`);
+}
 
 export interface Corpus<State> {
   name: string;

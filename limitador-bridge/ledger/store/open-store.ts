@@ -35,7 +35,7 @@ const openers: Opener[] = [
   {
     schemes: ["memory"],
     forms: ["memory:"],
-    open: async (_url, options) => new MemoryStore(options),
+    open: openMemory,
   },
   { schemes: ["embedded"], forms: ["embedded:PATH"], open: openEmbedded },
   {
@@ -56,6 +56,11 @@ export async function openStore(url: string, options: StoreOptions = {}): Promis
   const opener = openers.find(({ schemes }) => schemes.includes(scheme));
   if (opener === undefined) throw unsupported(url);
   return opener.open(url, options);
+}
+
+async function openMemory(url: string, options: StoreOptions): Promise<Store> {
+  if (url !== "memory:") throw unsupported(url);
+  return new MemoryStore(options);
 }
 
 async function openEmbedded(url: string, options: StoreOptions): Promise<Store> {

@@ -10,7 +10,7 @@ describe("openStore", () => {
     await store.close();
   });
 
-  test.each(["", "memory", "embedded:", "mysql://root:secret@host/db"])(
+  test.each(["", "memory", "memory:x", "embedded:", "mysql://root:secret@host/db"])(
     "%j is refused, saying what there is and no password",
     async (url) => {
       const error = await openStore(url).catch((reason: Error) => reason);

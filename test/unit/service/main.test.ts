@@ -128,7 +128,10 @@ describe("the process", { timeout: 60_000 }, () => {
     const { port } = new URL(await first.ready());
     const second = await run(policy(100), { STORE: "memory:", API_PORT: port }).ended;
     expect(second.code).toBe(2);
-    expect(second.stderr).toMatch(new RegExp(`^API_PORT ${port}: .*EADDRINUSE`));
+    expect(second.stderr).toMatch(new RegExp(`^HOST \\S+, API_PORT ${port}: .*EADDRINUSE`));
+    const state = await run(policy(100), { STORE: "memory:", STATE: "/dev/null/state" }).ended;
+    expect(state.code).toBe(2);
+    expect(state.stderr).toMatch(/^STATE \/dev\/null\/state: cannot be used: ENOTDIR/);
   });
 
   test("stopped in the middle of work it loses nothing acknowledged", async () => {
