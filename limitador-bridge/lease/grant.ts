@@ -16,7 +16,7 @@ import { StoreError } from "../ledger/store/store-error.ts";
 import type { Metrics } from "../metrics.ts";
 import { LeaseDemand, type Wanted } from "./demand.ts";
 import { affordableParts, isLeasable, leaseClaims, validFor } from "./lease-claims.ts";
-import { leaseIdOf } from "./lease-id.ts";
+import { newLeaseId } from "./lease-id.ts";
 
 /** How long a lease is valid: a policy that has changed is in force that much later at most. */
 const VALID_MS = 2_000;
@@ -66,7 +66,7 @@ export class LeaseGranter {
     const most = counters === null ? wanted.parts : affordableParts(claims, counters, wanted.parts);
     if (most === 0) return null;
     const holdMs = VALID_MS + holdMsOf(found.limits, parts.holdMs);
-    const lease = { ...wanted, parts: most, id: leaseIdOf(request.id), claims, holdMs };
+    const lease = { ...wanted, parts: most, id: newLeaseId(request.id), claims, holdMs };
     const granted = await this.#reserve(lease, expiryRecord(found), parts.nowMs);
     if (granted !== null) this.#demand.granted(key, granted.lease.parts, nowMs);
     return granted;

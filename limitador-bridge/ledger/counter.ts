@@ -190,12 +190,20 @@ export function resetsAt(state: CounterState, nowMs: number): number {
   const { lengthMs } = state.window;
   const current = sum(state.used, state.held);
   const previous = sum(state.previousUsed, state.previousHeld);
-  // Used and held are rounded up apart, which may count one more.
-  const room = state.limit - 2;
+  const room = state.limit - gapToFit(state.previousUsed, state.previousHeld);
   if (current <= room) {
     return Math.max(nowMs, state.endMs - slidingTimeLeft(previous, room - current, lengthMs));
   }
-  return state.endMs + lengthMs - slidingTimeLeft(current, Math.max(0, room), lengthMs);
+  const nextRoom = Math.max(0, state.limit - gapToFit(state.used, state.held));
+  return state.endMs + lengthMs - slidingTimeLeft(current, nextRoom, lengthMs);
+}
+
+/**
+ * How far under the limit a bucket's weighted sum has to be for something to be free: one, and one
+ * more where it is of two amounts, since each is rounded up by itself.
+ */
+function gapToFit(used: number, held: number): number {
+  return used > 0 && held > 0 ? 2 : 1;
 }
 
 /** a + b within 0 and 2^53 − 1. */

@@ -9,6 +9,7 @@
  *   release, shrink, appendRecord   the same
  * A decision that comes later than its timeout has perhaps been made: where the shadow denied it,
  * it is released. A caller that denies a request after StoreUnavailable calls release as well.
+ * A lease is never granted by the shadow, whatever that says: it is given back here at once.
  */
 import { setImmediate as nextTurn } from "node:timers/promises";
 import type { UsageRecord } from "../../contract/usage-record.ts";
@@ -177,16 +178,17 @@ export class ResilientStore implements Store {
     cause?: unknown,
   ): StoreUnavailable {
     const error = this.#unavailable(request, why, cause);
-    if (!error.shadow.admitted) this.#giveBack(request.id, asked);
+    if (!error.shadow.admitted || isLease(request)) this.#giveBack(request.id, asked);
     return error;
   }
 
   #unavailable(request: ReserveRequest, why: string, cause?: unknown): StoreUnavailable {
     const shadow = this.#shadow.reserve(request, this.#nowMs());
+    if (isLease(request)) this.#shadow.release(request.id);
     return new StoreUnavailable(`store is away: ${why}`, shadow, cause);
   }
 
-  /** Releases what the store may have held, with no answer or a late one, for a denied request. */
+  /** Releases what the store may have held, with no answer or a late one, and nobody uses. */
   #giveBack(id: string, asked: Promise<ReserveResult>): void {
     const release = () => this.release(id);
     asked
@@ -312,6 +314,10 @@ export class ResilientStore implements Store {
     if (result !== late) return result;
     throw new StoreError("unavailable", `store: no answer in ${this.#otherTimeoutMs} ms`);
   }
+}
+
+function isLease({ parts }: ReserveRequest): boolean {
+  return parts !== undefined;
 }
 
 function isUnavailable(error: unknown): error is StoreError {

@@ -47,7 +47,7 @@ describe("a limit that is far away", () => {
     const service = createService(roomy);
     const answer = await lastOfEight(service);
     expect(answer.lease).toEqual({
-      id: "worker-8.lease",
+      id: expect.stringMatching(/^worker-8\.[0-9a-f]{12}\.lease$/),
       parts: 16,
       validMs: 2_000,
       maxInputBytes: 1_024,
@@ -59,8 +59,7 @@ describe("a limit that is far away", () => {
 
   test("a settlement replaces one part, once; a return gives the others back", async () => {
     const service = createService(roomy);
-    await lastOfEight(service);
-    const lease = "worker-8.lease";
+    const lease = (await lastOfEight(service)).lease?.id as string;
     const change = { reservation: null, lease };
     const records = ["worker-9", "worker-10"].map((id) => settlementRecord(id, [10, 20], change));
     expect((await settle(service, { records })).json()).toEqual({ accepted: 2, duplicate: 0 });
@@ -88,9 +87,9 @@ describe("a limit that is far away", () => {
 
   test("a malformed return does not keep the records of its batch from counting", async () => {
     const service = createService(roomy);
-    await lastOfEight(service);
+    const { lease } = await lastOfEight(service);
     const records = [settlementRecord("worker-9", [10, 20], { reservation: null })];
-    const leases = [{ id: 7 }, { id: "worker-8.lease", inFlight: 2 }];
+    const leases = [{ id: 7 }, { id: lease?.id, inFlight: 2 }];
     expect((await settle(service, { records, leases })).json().accepted).toBe(1);
     expect(await counted(service)).toEqual([{ used: 30, held: 2 * WORST_CASE }]);
     expect(service.logged.filter(({ level }) => level === "error")).toHaveLength(1);
@@ -98,8 +97,7 @@ describe("a limit that is far away", () => {
 
   test("records stand before the returns of their batch", async () => {
     const service = createService(roomy);
-    await lastOfEight(service);
-    const lease = "worker-8.lease";
+    const lease = (await lastOfEight(service)).lease?.id as string;
     const records = [settlementRecord("worker-9", [10, 20], { reservation: null, lease })];
     await settle(service, { records, leases: [{ id: lease, inFlight: 0 }] });
     expect(await counted(service)).toEqual([{ used: 30, held: 0 }]);
@@ -107,11 +105,21 @@ describe("a limit that is far away", () => {
 
   test("a renewal reserves the next lease and nothing for a request", async () => {
     const service = createService(roomy);
-    await lastOfEight(service);
-    const { body } = await ask(service.app, requestOf("worker-9", { renew: "worker-8.lease" }));
+    const { lease } = await lastOfEight(service);
+    const { body } = await ask(service.app, requestOf("worker-9", { renew: lease?.id as string }));
     expect(body.reservation).toBeNull();
-    expect(body.lease).toMatchObject({ id: "worker-9.lease", parts: 32 });
+    expect(body.lease).toMatchObject({ id: expect.stringMatching(/^worker-9\./), parts: 32 });
     expect(body.responseHeaders["x-ratelimit-limit"]).toBe("10000000");
+    expect(await counted(service)).toEqual([{ used: 0, held: 48 * WORST_CASE }]);
+  });
+
+  test("every lease that is told is reserved, also where one ask comes again", async () => {
+    const service = createService(roomy);
+    const { lease } = await lastOfEight(service);
+    service.clock.nowMs += 30;
+    const { body } = await ask(service.app, requestOf("worker-8"));
+    expect([lease?.parts, body.lease?.parts]).toEqual([16, 32]);
+    expect(body.lease?.id).not.toBe(lease?.id);
     expect(await counted(service)).toEqual([{ used: 0, held: 48 * WORST_CASE }]);
   });
 

@@ -135,14 +135,28 @@ describe("resetsAt of a sliding window", () => {
     expect(at(9, 0, 1020)).toBe(1100);
   });
   test("is in this bucket when the last one lets go", () => {
-    // 4 + 20 × left / 100 ≤ 8 from 20 ms before the end.
-    expect(at(4, 20, 1020)).toBe(1080);
-    const then = { ...counterAt(undefined, sliding, 1080), used: 4, previousUsed: 20 };
-    expect(fits(then, { reserve: 0 }, 1080)).toBe(true);
+    // 4 + 20 × left / 100 ≤ 9 from 25 ms before the end.
+    expect(at(4, 20, 1020)).toBe(1075);
   });
   test("is in the next bucket when this one is full", () => {
-    // 16 × left / 100 ≤ 8 from the middle of the next bucket.
-    expect(at(16, 0, 1020)).toBe(1150);
+    // 16 × left / 100 ≤ 9 from 56 ms before the end of the next bucket.
+    expect(at(16, 0, 1020)).toBe(1144);
+  });
+  test("is the first moment at which a request fits; not before it while some is held", () => {
+    const first = counterAt(undefined, sliding, 1020);
+    for (let number = 0; number < 6 ** 5; number += 1) {
+      const [used, held, previousUsed, previousHeld, limit] = [0, 1, 2, 3, 4].map(
+        (place) => Math.floor(number / 6 ** place) % 6,
+      ) as [number, number, number, number, number];
+      const state = { ...first, used, held, previousUsed, previousHeld, limit };
+      if (limit === 0 || fits(state, { reserve: 0 }, 1020)) continue;
+      const isFree = (atMs: number) => {
+        return fits(counterAt(state, { ...sliding, limit }, atMs), { reserve: 0 }, atMs);
+      };
+      const atMs = resetsAt(state, 1020);
+      expect(isFree(atMs), `${number}`).toBe(true);
+      if (held + previousHeld === 0) expect(isFree(atMs - 1), `${number}`).toBe(false);
+    }
   });
   test("is two ends ahead for a limit of 0", () => {
     const none = counterAt(undefined, { ...sliding, limit: 0 }, 1020);
