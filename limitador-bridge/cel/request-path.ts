@@ -48,11 +48,19 @@ export function normalPath(path: string): string {
  * for there are servers that do. Where a name may stand in the path, `%2F` is part of it.
  */
 export function comparedPath(path: string): string {
-  const normal = normalPath(path);
+  const normal = withPlainVerb(normalPath(path));
   if (!normal.includes("%2F") && !normal.endsWith("/")) return normal;
   if (/[{*]/.test(apiPattern(normal) ?? "")) return normal;
   const plain = normalPath(normal.replaceAll("%2F", "/")).replace(/(.)\/$/, "$1");
   return apiPattern(plain) === undefined ? normal : plain;
+}
+
+/** `…/models/m%3AgenerateContent` with its colon: servers decode it, and clients send both. */
+function withPlainVerb(path: string): string {
+  const at = path.lastIndexOf("%3A");
+  if (at < path.lastIndexOf("/")) return path;
+  const verb = path.slice(at + "%3A".length);
+  return apiPattern(path)?.endsWith(`}:${verb}`) ? `${path.slice(0, at)}:${verb}` : path;
 }
 
 function apiPattern(path: string): string | undefined {

@@ -141,6 +141,8 @@ describe("paths", () => {
     ["/v1/chat%2Fcompletions%2F", "/v1/chat/completions"],
     ["/model/arn%3Aaws%3Abedrock%2Fx/invoke", "/model/arn%3Aaws%3Abedrock%2Fx/invoke"],
     ["/v1/models/meta%2Fllama:generateContent", "/v1/models/meta%2Fllama:generateContent"],
+    ["/v1/models/a%3Ab%3AgenerateContent", "/v1/models/a%3Ab:generateContent"],
+    ["/v1/models/m%3Aother", "/v1/models/m%3Aother"],
     ["/files/a%2Fb", "/files/a%2Fb"],
     ["/files/", "/files/"],
     ["/", "/"],
