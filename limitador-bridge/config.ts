@@ -1,5 +1,5 @@
 /** The service's configuration, from environment variables. */
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, readFileSync, statSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 
@@ -53,13 +53,14 @@ const MAX_HOLD_MS = 24 * 60 * 60 * 1000;
 export function readConfig(
   env: Record<string, string | undefined>,
   readFile: (path: string) => string = (path) => readFileSync(path, "utf8"),
+  isFolder: (path: string) => boolean = isFolderOnDisk,
 ): Config {
   return {
     host: text(env, "HOST", "127.0.0.1"),
     apiPort: integer(env, "API_PORT", DEFAULT_API_PORT, 0, 65_535),
     store: text(env, "STORE", DEFAULT_STORE),
-    policies: required(env, "POLICIES", "a folder with policy files"),
-    prices: pricesFolder(env),
+    policies: folder("POLICIES", required(env, "POLICIES", "a folder with policy files"), isFolder),
+    prices: pricesFolder(env, isFolder),
     apiToken: readToken(env, readFile),
     holdMs: integer(env, "HOLD_MS", 600_000, 1_000, MAX_HOLD_MS),
     admitTimeoutMs: integer(env, "ADMIT_TIMEOUT_MS", 1_000, 1, 60_000),
@@ -85,12 +86,25 @@ function stateFolder(env: Record<string, string | undefined>): string | null {
 /**
  * The folder of PRICES; else the project's own, which lies beside dist/ and limitador-bridge/
  * alike; null where that was left out.
+ * @throws ConfigError where PRICES is no folder
  */
-export function pricesFolder(env: Record<string, string | undefined>): string | null {
+export function pricesFolder(
+  env: Record<string, string | undefined>,
+  isFolder: (path: string) => boolean = isFolderOnDisk,
+): string | null {
   const given = value(env, "PRICES");
-  if (given !== undefined) return given;
+  if (given !== undefined) return folder("PRICES", given, isFolder);
   const own = projectFile("policies/prices");
   return existsSync(own) ? own : null;
+}
+
+function folder(name: string, path: string, isFolder: (path: string) => boolean): string {
+  if (isFolder(path)) return path;
+  throw new ConfigError(`${name}: expected a folder that is there, got "${path}"`);
+}
+
+function isFolderOnDisk(path: string): boolean {
+  return existsSync(path) && statSync(path).isDirectory();
 }
 
 /** dist/ and limitador-bridge/ lie beside each other. */

@@ -19,6 +19,8 @@ const ERROR_RATIOS = [0.02, 0.05, 0.1, 0.15, 0.25, 0.5, 1, 2, 5];
 /** Ours and the provider's cost are each rounded up to a nano-USD. */
 const COST_TOLERANCE_NANO_USD = 1;
 const DIRECTIONS = ["input", "output"] as const;
+const RELOADS = ["accepted", "rejected", "failed"];
+const ALERT_SENDERS = ["slack", "webhook", "alertmanager"];
 
 export interface Metrics {
   settlements: Counter<"result">;
@@ -55,6 +57,7 @@ export function createMetrics(given: { defaults: boolean; genAi?: boolean }): Me
   const registry = new Registry();
   if (defaults) collectDefaultMetrics({ register: registry });
   const counters = createCounters(registry);
+  startAtZero(counters);
   const model = boundedLabel();
   const traffic = createTrafficMetrics(registry, model);
   const learned = learning(createLearningMetrics(registry), model);
@@ -122,6 +125,15 @@ function createCounters(registry: Registry) {
       ["sender", "result"],
     ),
   };
+}
+
+/**
+ * Tells what alert rules look at before it happens: Prometheus sees no increase in a series that
+ * begins with 1, so that the first broken policy, and the first lost alert, would go unseen.
+ */
+function startAtZero({ policyReloads, alerts }: ReturnType<typeof createCounters>): void {
+  for (const result of RELOADS) policyReloads.inc({ result }, 0);
+  for (const sender of ALERT_SENDERS) alerts.inc({ sender, result: "dead" }, 0);
 }
 
 function createLearningMetrics(registry: Registry) {

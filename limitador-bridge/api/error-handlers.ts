@@ -12,14 +12,28 @@ export function installErrorHandlers(app: FastifyInstance, table: RouteTable): v
   app.setErrorHandler(answerError);
   app.setNotFoundHandler((request, reply) => {
     const path = request.url.split("?", 1)[0] ?? "";
-    const methods = table.get(path);
-    if (methods === undefined) {
+    const methods = methodsAt(table, path);
+    if (methods === null) {
       throw new ApiError("not_found", `nothing at ${path}`);
     }
-    const allowed = [...methods.keys()].join(", ");
+    const allowed = methods.join(", ");
     reply.header("allow", allowed);
     throw new ApiError("method_not_allowed", `${path} takes ${allowed}, not ${request.method}`);
   });
+}
+
+/** The methods of the route that a path is of, parameters (`:team`) and all; null: of none. */
+function methodsAt(table: RouteTable, path: string): string[] | null {
+  const segments = path.split("/");
+  for (const [route, methods] of table) {
+    const names = route.split("/");
+    if (names.length !== segments.length) continue;
+    if (
+      names.every((name, i) => (name.startsWith(":") ? segments[i] !== "" : name === segments[i]))
+    )
+      return [...methods.keys()];
+  }
+  return null;
 }
 
 /** Answers with what was thrown; what is not the caller's mistake is logged. */

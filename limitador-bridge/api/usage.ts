@@ -80,9 +80,10 @@ function toRecordQuery({ since, until, format: _format, limit, ...filters }: Que
 
 function timeMs(name: string, text: string): number {
   const ms = dateOrTimeOfText(text);
-  if (ms !== null) return ms;
+  if (ms !== null && ms >= 0) return ms;
   throw new ApiError(
     "invalid_request",
-    `querystring: ${name} must be a date or a time as in RFC 3339, e.g. 2026-01-31T12:00:00Z`,
+    `querystring: ${name} must be a date or a time since 1970 as in RFC 3339, ` +
+      "e.g. 2026-01-31T12:00:00Z",
   );
 }

@@ -19,12 +19,18 @@ export async function freePort(host: string, others: readonly WantedPort[]): Pro
 }
 
 /**
- * Tells of the first port that another process listens on. Envoy shares its port with another Envoy
- * (SO_REUSEPORT) without a word, so that it would not say so itself.
+ * Tells of the first port that is wanted twice, or that another process listens on. Envoy shares
+ * its port with another Envoy (SO_REUSEPORT) without a word, so that it would not say so itself.
  * @throws SettingError
  */
 export async function checkFree(wanted: readonly WantedPort[]): Promise<void> {
-  for (const { variable, host, port } of wanted) {
+  for (const [index, { variable, host, port }] of wanted.entries()) {
+    const other = wanted.slice(0, index).find((before) => before.port === port);
+    if (other !== undefined) {
+      throw new SettingError(
+        `${variable}: expected a port of its own, found ${port}, which is ${other.variable} too`,
+      );
+    }
     try {
       await listenOnce(host, port);
     } catch (cause) {

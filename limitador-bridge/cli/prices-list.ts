@@ -12,6 +12,7 @@ import { PricesError, type PricesIo } from "./prices-io.ts";
 export async function list(args: string[], io: PricesIo): Promise<number> {
   const [model] = args;
   if (args.length > 1) throw new PricesError(`list: expected one MODEL, found ${args.length}`);
+  if (model?.startsWith("--")) throw new PricesError(`list: expected a MODEL, found ${model}`);
   const book = await bookOf(io.env);
   const atMs = io.nowMs();
   if (model === undefined) {

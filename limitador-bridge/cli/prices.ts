@@ -1,4 +1,6 @@
 /** `tollgate prices …`: chooses the command; errors become a message and exit code 2. */
+import { ConfigError } from "../config.ts";
+import { isHelp } from "./command-io.ts";
 import { diff } from "./prices-diff.ts";
 import { importPrices } from "./prices-import.ts";
 import { PricesError, type PricesIo } from "./prices-io.ts";
@@ -21,18 +23,18 @@ const FOUND_WRONG = 2;
 /** Runs a command. Returns the exit code. */
 export async function prices(args: string[], io: PricesIo): Promise<number> {
   const [command, ...rest] = args;
+  if (command === undefined || isHelp(command) || rest.includes("--help")) {
+    io.stdout(PRICES_USAGE);
+    return 0;
+  }
   try {
     if (command === "import") return await importPrices(rest, io);
     if (command === "diff") return await diff(rest, io);
     if (command === "list") return await list(rest, io);
-    if (command !== undefined && command !== "help") {
-      throw new PricesError(`unknown command "${command}"\n\n${PRICES_USAGE.trimEnd()}`);
-    }
+    throw new PricesError(`unknown command "${command}"\n\n${PRICES_USAGE.trimEnd()}`);
   } catch (error) {
-    if (!(error instanceof PricesError)) throw error;
+    if (!(error instanceof PricesError) && !(error instanceof ConfigError)) throw error;
     io.stderr(`tollgate prices: ${error.message}\n`);
     return FOUND_WRONG;
   }
-  io.stderr(PRICES_USAGE);
-  return 0;
 }

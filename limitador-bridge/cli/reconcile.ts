@@ -13,6 +13,7 @@ import { comparePrometheus } from "../reconcile/prometheus.ts";
 import { compareAll, correctAll, drifting } from "../reconcile/reconcile.ts";
 import { readRecordLog } from "../reconcile/record-log.ts";
 import { RedisRecovery } from "../reconcile/redis-recovery.ts";
+import { isHelp } from "./command-io.ts";
 
 export const RECONCILE_USAGE = `usage: tollgate reconcile [options]
   [--store URL] [--records FOLDER]… [--dry-run | --apply]
@@ -42,12 +43,16 @@ export async function reconcile(
   env: NodeJS.ProcessEnv,
   print: Print = console.log,
 ): Promise<number> {
-  const options = readOptions(args, env);
-  if (options === null) {
+  if (args.some(isHelp)) {
     print(RECONCILE_USAGE);
+    return 0;
+  }
+  const options = readOptions(args, env);
+  if (typeof options === "string") {
+    print(`tollgate reconcile: ${options}\n\n${RECONCILE_USAGE}`);
     return 2;
   }
-  if (!options.store.startsWith("redis")) {
+  if (options.store.startsWith("embedded:")) {
     print("nothing to do: an embedded store writes counters and usage records in one step");
     return 0;
   }
@@ -63,20 +68,25 @@ export async function reconcile(
   }
 }
 
-function readOptions(args: string[], env: NodeJS.ProcessEnv): Options | null {
+/** The options, or what is wrong with them. */
+function readOptions(args: string[], env: NodeJS.ProcessEnv): Options | string {
   const options: Options = { store: env.STORE ?? "", records: [], apply: false };
   for (let at = 0; at < args.length; at += 1) {
     const [flag, value] = [args[at], args[at + 1]];
     if (flag === "--apply") options.apply = true;
     else if (flag === "--dry-run") options.apply = false;
-    else if (value === undefined) return null;
-    else if (flag === "--store") options.store = value;
-    else if (flag === "--records") options.records.push(value);
-    else return null;
-    if (flag === "--store" || flag === "--records") at += 1;
+    else if (flag !== "--store" && flag !== "--records") return `unknown option "${flag}"`;
+    else if (value === undefined) return `${flag}: expected a value behind it`;
+    else {
+      if (flag === "--store") options.store = value;
+      else options.records.push(value);
+      at += 1;
+    }
   }
-  const contradicts = args.includes("--apply") && args.includes("--dry-run");
-  return options.store === "" || contradicts ? null : options;
+  if (args.includes("--apply") && args.includes("--dry-run")) {
+    return "--apply and --dry-run: expected one of them, found both";
+  }
+  return options.store === "" ? "--store, or the variable STORE: expected a store's URL" : options;
 }
 
 async function reconcileWith(

@@ -13,14 +13,21 @@ export interface ServiceCall {
 
 /**
  * Which service to call: --api, then TOLLGATE_API, then the port of `make up` on this machine.
- * @throws CommandError where it is no http(s) URL
+ * @throws CommandError where it is no http(s) URL; the message names the option or the variable
  */
 export function serviceOf(api: string | undefined, env: NodeJS.ProcessEnv): ServiceCall {
-  const url = api ?? (env.TOLLGATE_API || `http://127.0.0.1:${env.API_PORT || "8080"}`);
+  const url = api ?? (env.TOLLGATE_API || localService(env.API_PORT || "8080"));
   if (!URL.canParse(url) || !/^https?:$/.test(new URL(url).protocol)) {
-    throw new CommandError(`--api: expected http://host[:port] or https://…, found "${url}"`);
+    const name = api === undefined ? "TOLLGATE_API" : "--api";
+    throw new CommandError(`${name}: expected http://host[:port] or https://…, found "${url}"`);
   }
   return { api: url.replace(/\/+$/, ""), token: env.API_TOKEN || null };
+}
+
+function localService(port: string): string {
+  const url = `http://127.0.0.1:${port}`;
+  if (/^\d+$/.test(port) && URL.canParse(url)) return url;
+  throw new CommandError(`API_PORT: expected a whole number from 0 to 65535, found "${port}"`);
 }
 
 /**

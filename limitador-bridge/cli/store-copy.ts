@@ -1,4 +1,5 @@
 /** `tollgate store copy FROM TO`: moves a ledger to another store, counters and all. */
+import { existsSync } from "node:fs";
 import { openEmbeddedTransfer } from "../ledger/store/embedded-transfer.ts";
 import { parseRedisUrl } from "../ledger/store/redis/redis-url.ts";
 import { openRedisTransfer } from "../ledger/store/redis-transfer.ts";
@@ -6,6 +7,8 @@ import { copyStore, type Tally, type TransferStore } from "../ledger/store/trans
 import { shardByOf } from "../policy/counter-key.ts";
 import type { WindowSum } from "../reconcile/charge-sums.ts";
 import { RedisRecovery } from "../reconcile/redis-recovery.ts";
+
+const EMBEDDED = "embedded:";
 
 export const STORE_COPY_USAGE = `usage: tollgate store copy FROM TO [--dry-run] [--force]
 
@@ -28,6 +31,7 @@ export async function storeCopy(
     return 2;
   }
   const dryRun = flags.includes("--dry-run");
+  checkThere(from);
   const source = await open(from);
   try {
     const target = await open(to);
@@ -44,8 +48,15 @@ export async function storeCopy(
   }
 }
 
+/** Opening makes an empty store of a name with a slip, and to copy nothing looks like success. */
+function checkThere(url: string): void {
+  const path = url.startsWith(EMBEDDED) ? url.slice(EMBEDDED.length) : null;
+  if (path === null || existsSync(path)) return;
+  throw new Error(`store copy: FROM: expected a store that is there, found ${url}`);
+}
+
 function open(url: string): Promise<TransferStore> {
-  if (url.startsWith("embedded:")) return openEmbeddedTransfer(url.slice("embedded:".length));
+  if (url.startsWith(EMBEDDED)) return openEmbeddedTransfer(url.slice(EMBEDDED.length));
   if (url.startsWith("redis")) return openRedisTransfer(url, shardByOf);
   const scheme = url.split(":", 1)[0];
   throw new Error(`store copy: expected embedded:PATH or a redis URL, found ${scheme}:`);

@@ -3,7 +3,7 @@
 import { readFile } from "node:fs/promises";
 import { text } from "node:stream/consumers";
 import { renderBootstrap } from "./bootstrap.ts";
-import type { CommandIo } from "./command-io.ts";
+import { type CommandIo, isHelp } from "./command-io.ts";
 import { estimate } from "./estimate.ts";
 import { importCommand } from "./import-krakend.ts";
 import { prices } from "./prices.ts";
@@ -49,10 +49,11 @@ async function bootstrap(env: NodeJS.ProcessEnv): Promise<number> {
   return 0;
 }
 
-// A reader that has seen enough (`| head`) closes the pipe; that is no fault.
+// A reader that has seen enough (`| head`) closes the pipe; that is no fault. What runs other
+// processes is told, as when its terminal closes, and ends them first.
 process.stdout.on("error", (error: NodeJS.ErrnoException) => {
   if (error.code !== "EPIPE") throw error;
-  process.exit(0);
+  if (!process.emit("SIGHUP", "SIGHUP")) process.exit(0);
 });
 
 const io: CommandIo = {
@@ -62,9 +63,19 @@ const io: CommandIo = {
   read: (file) => (file === "-" ? text(process.stdin) : readFile(file, "utf8")),
 };
 
+/** A command that takes nothing but variables must not start on a word that it does not know. */
+function withoutArguments(command: string, [first]: string[]): void {
+  if (first === undefined) return;
+  throw new Error(`${command}: expected no arguments but variables (make help), found "${first}"`);
+}
+
 async function run(command: string | undefined, args: string[]): Promise<number> {
-  if (command === "up") return await up(process.env);
-  if (command === "bootstrap") return await bootstrap(process.env);
+  if (command === undefined || isHelp(command)) return tellUsage();
+  if (command === "up" || command === "bootstrap") {
+    if (args.some(isHelp)) return tellUsage();
+    withoutArguments(command, args);
+    return await (command === "up" ? up(process.env) : bootstrap(process.env));
+  }
   if (command === "prices") return await prices(args, { ...io, nowMs: Date.now });
   if (command === "estimate") return await estimate(args, io);
   if (command === "report") return await report(args, io);
@@ -75,8 +86,13 @@ async function run(command: string | undefined, args: string[]): Promise<number>
     // Its client library takes a second to load: the other commands do without.
     return await (await import("./kubernetes.ts")).kubernetes(args, io);
   }
-  console.error(USAGE);
-  return command === undefined || command === "help" ? 0 : 2;
+  console.error(`tollgate: unknown command "${command}"\n\n${USAGE}`);
+  return 2;
+}
+
+function tellUsage(): number {
+  console.log(USAGE);
+  return 0;
 }
 
 try {

@@ -67,8 +67,8 @@ function whole(
 ): number {
   const text = env[name];
   if (!text) return fallback;
-  const value = Number(text);
-  if (!Number.isInteger(value) || value < least || value > most) {
+  const value = /^\d{1,15}$/.test(text) ? Number(text) : Number.NaN;
+  if (!(value >= least && value <= most)) {
     throw new SettingError(
       `${name}: expected a whole number from ${least} to ${most}, found "${text}"`,
     );
@@ -87,6 +87,15 @@ function upstreamUrl(text: string): URL {
     );
   }
   return url;
+}
+
+/**
+ * Whether the files that an Envoy here is to read are there.
+ * @throws SettingError
+ */
+export function checkFiles({ template, wasm }: Pick<UpSettings, "template" | "wasm">): void {
+  if (!existsSync(template)) throw new SettingError(`ENVOY_BOOTSTRAP: there is no ${template}`);
+  if (!existsSync(wasm)) throw new SettingError(`TOLLGATE_WASM: there is no ${wasm}; make build`);
 }
 
 /** The Envoy to run: ENVOY=, the PATH, the project's own copy. Throws SettingError. */

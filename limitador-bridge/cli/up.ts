@@ -12,7 +12,13 @@ import { checkFree, freePort, type WantedPort } from "./ports.ts";
 import { answers, checkStaying, start } from "./process.ts";
 import { sampleFor, sampleText } from "./sample.ts";
 import { serviceEnv } from "./service-env.ts";
-import { findEnvoy, PROJECT_ROOT, readSettings, type UpSettings } from "./up-settings.ts";
+import {
+  checkFiles,
+  findEnvoy,
+  PROJECT_ROOT,
+  readSettings,
+  type UpSettings,
+} from "./up-settings.ts";
 
 const READY_DEADLINE_MS = 30_000;
 /** Requests under way get this long to end before Envoy is stopped, and their settlements. */
@@ -25,6 +31,7 @@ const STOP_GRACE_MS = 10_000;
 export async function up(env: NodeJS.ProcessEnv): Promise<number> {
   const settings = readSettings(env);
   const envoy = findEnvoy(env);
+  checkFiles(settings);
   const folder = await mkdtemp(join(tmpdir(), "tollgate-"));
   const parts: Part[] = [];
   const interrupted = new Promise<"interrupted">((resolve) => {

@@ -3,6 +3,8 @@ import { calendarBounds } from "../ledger/calendar.ts";
 import { dateOrTimeOfText } from "./time-text.ts";
 
 const MONTH = /^(\d{4})-(0[1-9]|1[0-2])$/;
+/** No record is older than what the times of records are counted from. */
+const FIRST_YEAR = 1970;
 const HALF_MONTH_MS = 15 * 86_400_000;
 
 /** [fromMs, toMs), ms since 1970. */
@@ -42,7 +44,7 @@ export function periodOf({ from, to, month, timeZone = "UTC" }: PeriodText, nowM
 
 function monthOf(month: string, timeZone: string): Period {
   const [, year, number] = MONTH.exec(month) ?? [];
-  if (year === undefined) {
+  if (year === undefined || Number(year) < FIRST_YEAR) {
     throw new PeriodError(`month: expected a month such as 2026-11, found "${month}"`);
   }
   // The middle of the month is in that month in every time zone.
@@ -62,6 +64,6 @@ function timeMs(name: string, text: string): number {
   const ms = dateOrTimeOfText(text);
   if (ms !== null && ms >= 0) return ms;
   throw new PeriodError(
-    `${name} must be a date or a time as in RFC 3339, e.g. 2026-01-31T12:00:00Z`,
+    `${name} must be a date or a time since 1970 as in RFC 3339, e.g. 2026-01-31T12:00:00Z`,
   );
 }

@@ -1,15 +1,18 @@
 /** `make up` as it is without any setting, and Ctrl-C. */
 import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { text } from "node:stream/consumers";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { send } from "./client.ts";
-import { LAUNCHER, PROJECT_ROOT, type Stack, startStack } from "./harness.ts";
-import { childrenOf, isRunning } from "./processes.ts";
+import { freePorts, LAUNCHER, PROJECT_ROOT, type Stack, startStack } from "./harness.ts";
+import { childrenOf, isRunning, type ProcessHandle, signalAll } from "./processes.ts";
 import { recordOf } from "./service-api.ts";
 import { ask, CHAT } from "./traffic.ts";
 
 /** A person at a terminal waits this long; nothing was under way. */
 const PROMPT_STOP_MS = 4_000;
+/** Of a process that runs for longer, none is missed. */
+const WATCH_MS = 10;
 
 let stack: Stack;
 beforeAll(async () => {
@@ -39,6 +42,27 @@ test("a port that another process listens on is told before anything starts", as
     `tollgate: API_PORT: expected a free port, found 127.0.0.1:${port}, where another process ` +
       "listens; set API_PORT\n",
   ]);
+});
+
+test("who reads no further (`| head`) ends everything, too", async () => {
+  const [proxy, api, admin, simulator] = (await freePorts(4)).map(String);
+  const ports = { PROXY_PORT: proxy, API_PORT: api, ENVOY_ADMIN_PORT: admin };
+  const env = { ...process.env, ...ports, SIMULATOR_PORT: simulator, STORE: "memory:" };
+  const launcher = spawn(process.execPath, [LAUNCHER, "up"], { cwd: PROJECT_ROOT, env });
+  const ended = once(launcher, "exit");
+  const parts = new Map<number, ProcessHandle>();
+  const watch = setInterval(() => {
+    for (const part of childrenOf(launcher.pid ?? 0)) parts.set(part.pid, part);
+  }, WATCH_MS);
+  for await (const lines of launcher.stdout) if (String(lines).includes("budget service")) break;
+  await ended;
+  clearInterval(watch);
+  const left = [...parts.values()].filter(isRunning);
+  signalAll(left, "SIGKILL");
+  expect([parts.size, left]).toEqual([3, []]);
+  for (const port of [simulator, api]) {
+    await expect(send(`http://127.0.0.1:${port}/healthz`)).rejects.toThrow(/ECONNREFUSED/);
+  }
 });
 
 test("Ctrl-C ends everything, soon", async () => {

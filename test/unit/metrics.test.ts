@@ -35,6 +35,20 @@ async function samples(metrics: ReturnType<typeof createMetrics>, name: string) 
   return lines.filter((line) => line.startsWith(name) && !line.includes("_bucket"));
 }
 
+test("what alert rules see an increase of begins at zero, not with the first one", async () => {
+  const metrics = createMetrics({ defaults: false });
+  expect(await samples(metrics, "tollgate_policy_reloads_total")).toEqual([
+    'tollgate_policy_reloads_total{result="accepted"} 0',
+    'tollgate_policy_reloads_total{result="rejected"} 0',
+    'tollgate_policy_reloads_total{result="failed"} 0',
+  ]);
+  expect(await samples(metrics, "tollgate_alerts_total")).toEqual([
+    'tollgate_alerts_total{sender="slack",result="dead"} 0',
+    'tollgate_alerts_total{sender="webhook",result="dead"} 0',
+    'tollgate_alerts_total{sender="alertmanager",result="dead"} 0',
+  ]);
+});
+
 describe("cost beside the provider's own", () => {
   test("the differences are summed exactly, by provider", async () => {
     const metrics = createMetrics({ defaults: false });

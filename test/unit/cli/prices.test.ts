@@ -194,7 +194,7 @@ describe("tollgate prices list", () => {
     const { code, stderr } = await run(["list"], { PRICES: at("missing") });
     expect([code, stderr.replaceAll(dir, ".")]).toEqual([
       2,
-      expect.stringMatching(/^tollgate prices: \.\/missing:1:1: cannot read the policy folder/),
+      'tollgate prices: PRICES: expected a folder that is there, got "./missing"\n',
     ]);
   });
 });
@@ -202,11 +202,18 @@ describe("tollgate prices list", () => {
 test("help, and what there is no command for", async () => {
   const help = await run([]);
   expect(help.code).toBe(0);
-  expect(help.stderr).toMatch(/^usage: tollgate prices <command>\n/);
-  expect((await run(["help"])).stderr).toBe(help.stderr);
+  expect(help.stdout).toMatch(/^usage: tollgate prices <command>\n/);
+  for (const asked of [["help"], ["--help"], ["-h"], ["list", "--help"], ["diff", "--help"]]) {
+    expect(await run(asked)).toEqual(help);
+  }
   expect(await run(["export"])).toEqual({
     code: 2,
     stdout: "",
-    stderr: `tollgate prices: unknown command "export"\n\n${help.stderr}`,
+    stderr: `tollgate prices: unknown command "export"\n\n${help.stdout}`,
+  });
+  expect(await run(["list", "--all"])).toEqual({
+    code: 2,
+    stdout: "",
+    stderr: "tollgate prices: list: expected a MODEL, found --all\n",
   });
 });

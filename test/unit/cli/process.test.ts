@@ -61,5 +61,9 @@ test("a port that is taken is told by its variable", async () => {
   );
   const free = await freePort("127.0.0.1", [wanted]);
   expect(free).not.toBe(port);
-  await checkFree([{ variable: "API_PORT", host: "127.0.0.1", port: free }]);
+  const api = { variable: "API_PORT", host: "127.0.0.1", port: free };
+  await checkFree([api]);
+  await expect(checkFree([api, { ...api, variable: "PROXY_PORT" }])).rejects.toThrow(
+    `PROXY_PORT: expected a port of its own, found ${free}, which is API_PORT too`,
+  );
 });

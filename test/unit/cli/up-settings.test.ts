@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
 import { serviceEnv } from "../../../limitador-bridge/cli/service-env.ts";
-import { readSettings } from "../../../limitador-bridge/cli/up-settings.ts";
+import { checkFiles, readSettings } from "../../../limitador-bridge/cli/up-settings.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "tollgate-settings-"));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
@@ -12,8 +12,19 @@ describe("readSettings", () => {
   test("the simulator has a port of its own unless one is set", () => {
     expect(readSettings({}).simulatorPort).toBeNull();
     expect(readSettings({ SIMULATOR_PORT: "8091" }).simulatorPort).toBe(8091);
-    expect(() => readSettings({ SIMULATOR_PORT: "0" })).toThrow(
-      'SIMULATOR_PORT: expected a whole number from 1 to 65535, found "0"',
+    for (const port of ["0", "0x1F90", "1e4", " 80", "65536"]) {
+      expect(() => readSettings({ SIMULATOR_PORT: port })).toThrow(
+        `SIMULATOR_PORT: expected a whole number from 1 to 65535, found "${port}"`,
+      );
+    }
+  });
+
+  test("files that are not there are named with their variable", () => {
+    const { template } = readSettings({});
+    const none = readSettings({ ENVOY_BOOTSTRAP: "/none", TOLLGATE_WASM: "/none" });
+    expect(() => checkFiles(none)).toThrow("ENVOY_BOOTSTRAP: there is no /none");
+    expect(() => checkFiles({ ...none, template })).toThrow(
+      "TOLLGATE_WASM: there is no /none; make build",
     );
   });
 

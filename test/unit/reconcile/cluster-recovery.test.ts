@@ -96,8 +96,20 @@ test("what the command cannot do, it says", async () => {
   const print = (line: string) => lines.push(line);
   expect(await reconcile(["--store", "embedded:./data"], {}, print)).toBe(0);
   expect(lines.pop()).toContain("nothing to do: an embedded store");
-  expect(await reconcile([], {}, print)).toBe(2);
-  expect(await reconcile(["--apply", "--dry-run"], { STORE: "redis://x" }, print)).toBe(2);
+  const refused = async (args: string[], env: Record<string, string>, why: string) => {
+    expect(await reconcile(args, env, print)).toBe(2);
+    expect(lines.pop()).toMatch(`tollgate reconcile: ${why}\n\nusage: tollgate reconcile`);
+  };
+  await refused([], {}, "--store, or the variable STORE: expected a store's URL");
+  await refused(["--aply"], { STORE: "redis://x" }, 'unknown option "--aply"');
+  await refused(["--store"], {}, "--store: expected a value behind it");
+  const both = "--apply and --dry-run: expected one of them, found both";
+  await refused(["--apply", "--dry-run"], { STORE: "redis://x" }, both);
+  await expect(reconcile(["--store", "foo"], {}, print)).rejects.toThrow(
+    "redis url: expected one of redis://HOST",
+  );
+  expect(await reconcile(["--help"], {}, print)).toBe(0);
+  expect(lines.pop()).toMatch(/^usage: tollgate reconcile/);
   const empty = await mkdtemp(join(folder, "empty-"));
   const none = ["--store", cluster.url("wait=0"), "--records", empty];
   await expect(reconcile(none, {}, print)).rejects.toThrow("there is no record log in it");

@@ -1,4 +1,5 @@
 /** `tollgate store copy`: people begin embedded and move to Redis with counters intact. */
+import { existsSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -127,6 +128,11 @@ test("what is not a store to copy is refused", async () => {
   await expect(storeCopy(["memory:", "embedded:/nowhere"])).rejects.toThrow(
     "store copy: expected embedded:PATH or a redis URL, found memory:",
   );
+  const none = `embedded:${join(folder, "none")}`;
+  await expect(storeCopy([none, "embedded:/nowhere", "--dry-run"])).rejects.toThrow(
+    `store copy: FROM: expected a store that is there, found ${none}`,
+  );
+  expect(existsSync(join(folder, "none"))).toBe(false);
   const lines: string[] = [];
   expect(await storeCopy(["a", "b", "--all"], (line) => lines.push(line))).toBe(2);
   expect(lines[0]).toContain("usage: tollgate store copy FROM TO");

@@ -152,8 +152,9 @@ describe("GET /v1/spend", () => {
   test.each([
     ["groupBy=team,colour", /^querystring: groupBy: expected names of team, .*, found "colour"$/],
     ["month=2026-13", /^querystring: month: expected a month such as 2026-11, found "2026-13"$/],
+    ["month=0000-01", /^querystring: month: expected a month such as 2026-11, found "0000-01"$/],
     ["month=2026-03&from=2026-03-01", /^querystring: month: cannot stand beside from or to$/],
-    ["from=yesterday", /^querystring: from must be a date or a time as in RFC 3339/],
+    ["from=yesterday", /^querystring: from must be a date or a time since 1970 as in RFC 3339/],
     ["from=2026-03-02&to=2026-03-01", /^querystring: from: must be before to$/],
     ["month=2026-03&timeZone=Mars", /^querystring: timeZone: expected an IANA .*, found "Mars"$/],
     ["format=xlsx", /^querystring: \/format must/],

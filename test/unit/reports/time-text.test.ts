@@ -3,7 +3,7 @@ import { periodOf } from "../../../limitador-bridge/reports/period.ts";
 import { dateOrTimeOfText, timeOfText } from "../../../limitador-bridge/reports/time-text.ts";
 import { createService } from "../service/service-fixture.ts";
 
-const EXPECTED = "a date or a time as in RFC 3339, e.g. 2026-01-31T12:00:00Z";
+const EXPECTED = "a date or a time since 1970 as in RFC 3339, e.g. 2026-01-31T12:00:00Z";
 
 describe("times", () => {
   test.each([

@@ -8,10 +8,19 @@ const readFile = (path: string) => {
   if (content === undefined) throw new Error("ENOENT: no such file");
   return content;
 };
+const isFolder = (path: string) => path !== "/none";
 const read = (env: Record<string, string>) =>
-  readConfig({ POLICIES: "policies/examples/two-tier", ...env }, readFile);
+  readConfig({ POLICIES: "policies/examples/two-tier", ...env }, readFile, isFolder);
 
 describe("readConfig", () => {
+  test("a folder is looked for on the disk, and a file is none", () => {
+    const expected = (path: string) => `POLICIES: expected a folder that is there, got "${path}"`;
+    expect(readConfig({ POLICIES: "policies" }).policies).toBe("policies");
+    for (const path of ["policies/none", "package.json", "package.json/x"]) {
+      expect(() => readConfig({ POLICIES: path })).toThrow(new ConfigError(expected(path)));
+    }
+  });
+
   test("has defaults for all but the policies; empty is as good as not set", () => {
     expect(read({ HOST: "", API_PORT: "" })).toEqual({
       host: "127.0.0.1",
@@ -77,6 +86,8 @@ describe("readConfig", () => {
 
   test.each([
     [{ POLICIES: "" }, "POLICIES: not set; expected a folder with policy files"],
+    [{ POLICIES: "/none" }, 'POLICIES: expected a folder that is there, got "/none"'],
+    [{ PRICES: "/none" }, 'PRICES: expected a folder that is there, got "/none"'],
     [{ GEN_AI_METRICS: "yes" }, 'GEN_AI_METRICS: expected one of on, off, got "yes"'],
     [{ API_PORT: "http" }, 'API_PORT: expected a whole number from 0 to 65535, got "http"'],
     [{ API_PORT: "65536" }, 'API_PORT: expected a whole number from 0 to 65535, got "65536"'],

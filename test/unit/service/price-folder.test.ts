@@ -154,7 +154,7 @@ describe("the folder of prices", () => {
   });
 
   test("is the project's own unless PRICES names another", () => {
-    expect(pricesFolder({ PRICES: "./mine" })).toBe("./mine");
+    expect(pricesFolder({ PRICES: "./mine" }, () => true)).toBe("./mine");
     expect(pricesFolder({ PRICES: "" })).toMatch(/\/policies\/prices$/);
     expect(pricesFolder({})).toMatch(/\/policies\/prices$/);
   });
