@@ -2,6 +2,7 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { text } from "node:stream/consumers";
+import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { send } from "./client.ts";
 import { freePorts, LAUNCHER, PROJECT_ROOT, type Stack, startStack } from "./harness.ts";
@@ -13,6 +14,8 @@ import { ask, CHAT } from "./traffic.ts";
 const PROMPT_STOP_MS = 4_000;
 /** Of a process that runs for longer, none is missed. */
 const WATCH_MS = 10;
+/** An Envoy that was begun listens by then. */
+const LISTENING_MS = 2_000;
 
 let stack: Stack;
 beforeAll(async () => {
@@ -59,8 +62,11 @@ test("who reads no further (`| head`) ends everything, too", async () => {
   clearInterval(watch);
   const left = [...parts.values()].filter(isRunning);
   signalAll(left, "SIGKILL");
-  expect([parts.size, left]).toEqual([3, []]);
-  for (const port of [simulator, api]) {
+  expect(left).toEqual([]);
+  // Envoy, begun when nobody read any more, is ended so soon that it may not have been seen.
+  expect(parts.size).toBeGreaterThanOrEqual(2);
+  await sleep(LISTENING_MS);
+  for (const port of [simulator, api, admin]) {
     await expect(send(`http://127.0.0.1:${port}/healthz`)).rejects.toThrow(/ECONNREFUSED/);
   }
 });
