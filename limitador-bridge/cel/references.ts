@@ -88,6 +88,19 @@ export function childNodes(node: ASTNode): ASTNode[] {
   return children;
 }
 
+/** The variable that a macro (`exists(v, …)`, `cel.bind(v, …)`) gives to its last arguments. */
+export function boundVariable(node: ASTNode): string | null {
+  if (node.op !== "rcall") return null;
+  const [method, receiver, [first, ...rest]] = node.args;
+  if (first?.op !== "id") return null;
+  const isMacro = BINDING_MACROS.has(method) && rest.length > 0;
+  return isMacro || isBind(method, receiver) ? first.args : null;
+}
+
+function isBind(method: string, receiver: ASTNode): boolean {
+  return method === "bind" && receiver.op === "id" && receiver.args === "cel";
+}
+
 function isHost(node: ASTNode): boolean {
   const chain = accessChain(node);
   return chain?.root.op === "id" && chain.root.args === "request" && chain.keys.join() === "host";
@@ -102,6 +115,7 @@ interface HostLiteral {
   isWhole: boolean;
 }
 
+/** The texts that `request.host` is compared with in this node and that are spelled otherwise. */
 export function hostLiterals(node: ASTNode): HostLiteral[] {
   let literals: ASTNode[] = [];
   let isWhole = true;
@@ -185,11 +199,11 @@ class ReferenceWalk {
   ): void {
     this.visit(receiver, scope);
     const [first, ...rest] = args;
-    const binds = method === "bind" && receiver.op === "id" && receiver.args === "cel";
-    if (first?.op === "id" && (binds || (BINDING_MACROS.has(method) && rest.length > 0))) {
-      const inner = new Set(scope).add(first.args);
+    const variable = boundVariable(node);
+    if (variable !== null) {
+      const inner = new Set(scope).add(variable);
       rest.forEach((arg, i) => {
-        this.visit(arg, binds && i === 0 ? scope : inner);
+        this.visit(arg, isBind(method, receiver) && i === 0 ? scope : inner);
       });
       return;
     }

@@ -9,7 +9,13 @@
  *   request.host == "A:8080" → request.host == "a": as hosts are spelled here (request-host.ts)
  */
 import type { ASTNode } from "@marcbachmann/cel-js";
-import { accessChain, childNodes, hostLiterals, literalString } from "./references.ts";
+import {
+  accessChain,
+  boundVariable,
+  childNodes,
+  hostLiterals,
+  literalString,
+} from "./references.ts";
 import { headerName } from "./roots.ts";
 import { RENAMED_FUNCTIONS } from "./text-functions.ts";
 
@@ -82,18 +88,20 @@ function headerEdit(node: ASTNode): Edit | null {
   return { start: key.start, end: key.end, text: JSON.stringify(headerName(name)) };
 }
 
-function collectEdits(node: ASTNode, edits: Edit[]): void {
+/** `isShadowed`: `request` is a variable of a macro here, and not the request. */
+function collectEdits(node: ASTNode, edits: Edit[], isShadowed = false): void {
   const whole = hasEdit(node);
   if (whole !== null) {
     edits.push(whole);
     return;
   }
-  for (const { literal, spelled, isWhole } of hostLiterals(node)) {
+  for (const { literal, spelled, isWhole } of isShadowed ? [] : hostLiterals(node)) {
     if (isWhole) edits.push({ start: literal.start, end: literal.end, text: spelled });
   }
-  const edit = nameEdit(node) ?? headerEdit(node) ?? headerFieldEdit(node);
+  const edit = nameEdit(node) ?? (isShadowed ? null : (headerEdit(node) ?? headerFieldEdit(node)));
   if (edit !== null) edits.push(edit);
-  for (const child of childNodes(node)) collectEdits(child, edits);
+  const shadows = isShadowed || boundVariable(node) === "request";
+  for (const child of childNodes(node)) collectEdits(child, edits, shadows);
 }
 
 /** Rewrites the expression that was parsed to `ast`. */

@@ -1,5 +1,4 @@
 /** What HTTPRoutes compare paths, headers and query parameters with. Pure. */
-
 import { compilePattern, patternProblem } from "../cel/regex-safety.ts";
 import { MATCHES_SUBJECT_LIMIT_CHARS } from "../cel/text-functions.ts";
 

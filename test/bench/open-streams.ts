@@ -5,7 +5,7 @@
  */
 import type { Host, Stream } from "../host/host.ts";
 import { answerCalls, openChat, startFilter, startIdle } from "./filter-driver.ts";
-import { percentile } from "./statistics.ts";
+import { undisturbed } from "./statistics.ts";
 import { chatRequest, jsonResponse, streamResponse } from "./workloads.ts";
 
 const FEW = 10;
@@ -16,8 +16,6 @@ const TICK_MS = 100;
 const BLOCKS_PER_ROUND = 100;
 const WARM_UP_BLOCKS = 40;
 const STREAMS_PER_ROUND = 500;
-/** Times above this share are those of a shared machine. */
-const UNDISTURBED = 0.1;
 
 const REQUEST = chatRequest(1024, false);
 const STREAM_REQUEST = chatRequest(1024, true);
@@ -73,8 +71,7 @@ function eventsUs(host: Host): number {
     stream.responseBody("", true);
     if (i % BLOCK === 0) answerCalls(host, TICK_MS);
   }
-  times.sort((a, b) => a - b);
-  return (percentile(times, UNDISTURBED) * 1000) / EVENTS.length;
+  return (undisturbed(times) * 1000) / EVENTS.length;
 }
 
 /** AssemblyScript doubles its memory when it is full: with so many streams open it had so much. */

@@ -5,7 +5,7 @@
  */
 import type { Host } from "../host/host.ts";
 import { answerCalls, openChat, startFilter } from "./filter-driver.ts";
-import { percentile } from "./statistics.ts";
+import { undisturbed } from "./statistics.ts";
 import { chatRequest } from "./workloads.ts";
 
 const KIB = 1024;
@@ -19,8 +19,6 @@ const BODIES_PER_ROUND = 400;
 const LARGE_BODIES_PER_ROUND = 40;
 /** Streams between two ticks: as many as a busy worker has. */
 const STREAMS_PER_TICK = 50;
-/** Times above this share are those of a shared machine. */
-const UNDISTURBED = 0.1;
 
 export interface ScannerResult {
   /** On bodies of 64 kB; one value for each round. */
@@ -65,11 +63,6 @@ function scanMs(host: Host, bodies: [Buffer, Buffer], count: number): [number, n
     if (i % STREAMS_PER_TICK === 0) answerCalls(host);
   }
   answerCalls(host);
-  const undisturbed = (all: number[]) =>
-    percentile(
-      all.sort((a, b) => a - b),
-      UNDISTURBED,
-    );
   return [undisturbed(times[0]), undisturbed(times[1])];
 }
 

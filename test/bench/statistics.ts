@@ -17,6 +17,17 @@ export function percentile(ascending: ArrayLike<number>, share: number): number 
   return ascending[at] ?? Number.NaN;
 }
 
+/** Times above this share are those of a shared machine. */
+const UNDISTURBED = 0.1;
+
+/** The time of what nothing else interrupted, of many times in any order; NaN of none. */
+export function undisturbed(times: readonly number[]): number {
+  return percentile(
+    [...times].sort((a, b) => a - b),
+    UNDISTURBED,
+  );
+}
+
 /** The middle value, or the mean of the two in the middle; NaN where there are none. */
 export function median(values: readonly number[]): number {
   const ascending = [...values].sort((a, b) => a - b);

@@ -2,15 +2,7 @@ import { describe, expect, test } from "vitest";
 import { activationOf, toRequestContext } from "../../../limitador-bridge/cel/attributes.ts";
 import { compileExpression } from "../../../limitador-bridge/cel/expression.ts";
 import { normalPath, splitTarget } from "../../../limitador-bridge/cel/request-path.ts";
-
-const llm = {
-  api: null,
-  model: null,
-  stream: false,
-  maxOutputTokens: null,
-  choices: 1,
-  inputBytes: 0,
-};
+import { LLM } from "../policy/fixture.ts";
 
 function evaluate(
   source: string,
@@ -19,7 +11,7 @@ function evaluate(
 ): unknown {
   const result = compileExpression(source, "single value");
   if ("problems" in result) throw new Error(result.problems[0]?.message);
-  const context = toRequestContext(attributes, body === undefined ? llm : { ...llm, body });
+  const context = toRequestContext(attributes, body === undefined ? LLM : { ...LLM, body });
   return result.expression.evaluate(context.attributes);
 }
 
@@ -64,7 +56,7 @@ describe("shapes", () => {
   });
 
   test("a context made elsewhere is brought into shape", () => {
-    const activation = activationOf({ attributes: { "request.path": "/a?b" }, llm });
+    const activation = activationOf({ attributes: { "request.path": "/a?b" }, llm: LLM });
     expect((activation.request as { path: string }).path).toBe("/a");
   });
 });

@@ -3,8 +3,8 @@ import { toRequestContext } from "../../../limitador-bridge/cel/attributes.ts";
 import {
   compileExpression,
   type ExpectedResult,
-  evaluationMessage,
 } from "../../../limitador-bridge/cel/expression.ts";
+import { failureOf } from "./failure.ts";
 
 const context = toRequestContext(
   {
@@ -118,13 +118,7 @@ describe("fails on a request, with the reason", () => {
     ["auth.identity.level.split(',')[0]", "found no matching overload for 'double.split(string)'"],
     ["10 / (llm.choices - 2)", "division by zero"],
   ])("%s", (source, message) => {
-    const expression = compile(source);
-    try {
-      expression.evaluate(context.attributes);
-      expect.unreachable();
-    } catch (error) {
-      expect(evaluationMessage(error)).toBe(message);
-    }
+    expect(failureOf(compile(source), context)).toBe(message);
   });
 
   test("matches() on a text longer than 2048 characters", () => {

@@ -4,17 +4,9 @@ import { toRequestContext } from "../../../limitador-bridge/cel/attributes.ts";
 import {
   type CompiledExpression,
   compileExpression,
-  evaluationMessage,
 } from "../../../limitador-bridge/cel/expression.ts";
-
-const LLM = {
-  api: null,
-  model: null,
-  stream: false,
-  maxOutputTokens: null,
-  choices: 1,
-  inputBytes: 0,
-};
+import { LLM } from "../policy/fixture.ts";
+import { failureOf } from "./failure.ts";
 
 function contextOf(address: string) {
   return toRequestContext(
@@ -107,13 +99,7 @@ describe("strings", () => {
     ["request.path.substring(99)", "substring(99, 20) is out of range"],
     ["request.path.charAt(21)", "charAt(21) is out of range"],
   ])("%s fails", (source, message) => {
-    const expression = compile(source);
-    try {
-      expression.evaluate(context.attributes);
-      expect.unreachable();
-    } catch (error) {
-      expect(evaluationMessage(error)).toBe(message);
-    }
+    expect(failureOf(compile(source), context)).toBe(message);
   });
 
   test.each([
@@ -201,6 +187,12 @@ describe("request.host has one spelling", () => {
   ])("%s compares it in that spelling", (source, expected) => {
     const { attributes } = toRequestContext({ request: { host: "api.TEST:8443" } }, LLM);
     expect(compile(source).evaluate(attributes)).toBe(expected);
+  });
+
+  test("not where request is a variable", () => {
+    const map = "{'host': 'A', 'headers': {'X': 'y'}}";
+    const source = `[${map}].exists(request, request.host == 'A' && request.headers['X'] == 'y')`;
+    expect(compile(source).evaluate(context.attributes)).toBe(true);
   });
 
   test("a part that no host has is refused", () => {
