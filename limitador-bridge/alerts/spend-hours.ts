@@ -3,6 +3,7 @@ import { usdText } from "../budget/amount.ts";
 import { keyPart } from "../budget/budget-key.ts";
 import { isSpike, usualHourNanoUsd } from "../budget/forecast.ts";
 import type { UsageRecord } from "../contract/usage-record.ts";
+import { parseIsoTime } from "../iso-time.ts";
 import type { Alert } from "./alert.ts";
 
 const HOUR_MS = 3_600_000;
@@ -33,7 +34,7 @@ export class SpendHours {
    * the same hour comes back with each of its records, so alerts are told apart by their key.
    */
   add({ team, app, time, costNanoUsd }: UsageRecord): SpendSpike | null {
-    const timeMs = Date.parse(time);
+    const timeMs = parseIsoTime(time);
     if (costNanoUsd === 0 || Number.isNaN(timeMs)) return null;
     const hourMs = timeMs - (timeMs % HOUR_MS);
     const hours = this.#hoursOf(JSON.stringify([team, app]));

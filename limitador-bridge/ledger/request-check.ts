@@ -1,5 +1,6 @@
 /** Checks what comes into the ledger from outside, before anything is changed. Pure. */
 import type { UsageRecord } from "../contract/usage-record.ts";
+import { parseIsoTime } from "../iso-time.ts";
 import type { LimitClaim, ReserveRequest, Settlement } from "./store/store.ts";
 import { invalidInput } from "./store/store-error.ts";
 import { assertWindow } from "./window.ts";
@@ -61,7 +62,7 @@ export function checkSettlement(settlement: Settlement): void {
  */
 export function recordTimeMs(record: UsageRecord): number {
   checkId(record.id);
-  const timeMs = Date.parse(record.time);
+  const timeMs = parseIsoTime(record.time);
   if (!Number.isSafeInteger(timeMs) || timeMs < 0) {
     throw invalidInput(`record ${record.id}: time ${JSON.stringify(record.time)} is not ISO 8601`);
   }

@@ -1,6 +1,7 @@
 /** Usage, priced and owned, as the record that is kept. Pure. */
 import type { LlmRequest } from "../contract/filter.ts";
 import type { RecordTokens, UsageRecord } from "../contract/usage-record.ts";
+import { isoTime } from "../iso-time.ts";
 import type { Amounts } from "../ledger/store/store.ts";
 import type { Payer } from "../policy/policy-set.ts";
 import { NOT_FORWARDED } from "../usage/interpret.ts";
@@ -44,7 +45,7 @@ export function usageRecord(
   const { payer, llm } = exchange;
   const record: UsageRecord = {
     id: exchange.id,
-    time: new Date(Math.min(exchange.timeMs, nowMs)).toISOString(),
+    time: isoTime(Math.min(exchange.timeMs, nowMs)),
     requestId: clip(exchange.requestId),
     api: clip(llm.api),
     provider: clip(usage.provider),

@@ -8,6 +8,7 @@ import {
   type EmbeddedStoreOptions,
   openEmbeddedStore,
 } from "../../limitador-bridge/ledger/store/embedded.ts";
+import { timeKey } from "../../limitador-bridge/ledger/store/record-query.ts";
 import {
   claim,
   record,
@@ -174,13 +175,14 @@ describe("after a restart", () => {
     ]);
   });
 
-  test("rows of before options and carry-over are read as they were meant", async () => {
+  test("rows of layout 1, also of before options and carry-over, are read as they were meant", async () => {
     await (await open()).close();
     const at = clock.timeMs;
     const id = "k\ntotal fixed:60000";
     const expiryRecord = record("a");
     const hold = { expiresAtMs: at + 30_000, claims: [[id, 100, at, 10, 4]], expiryRecord };
     const ended = { ...hold, claims: [[id, 100, at, 10, 7]], expiryRecord: record("b") };
+    const old = record("c", { time: new Date(at - 1).toISOString(), requestId: null });
     await editRows((db) =>
       db.batch([
         { type: "put", key: `c!${id}`, value: JSON.stringify([100, at, at + 60_000, 7, 10, 0, 0]) },
@@ -191,14 +193,20 @@ describe("after a restart", () => {
           value: JSON.stringify({ state: "expired", atMs: at, hold: ended }),
         },
         { type: "put", key: "e!c", value: JSON.stringify({ state: "settled", atMs: at }) },
+        { type: "put", key: `r!${timeKey(at - 1)}!c`, value: JSON.stringify(old) },
+        { type: "put", key: "m!format", value: "1" },
       ]),
     );
     const store = await open();
+    expect(await store.records({ limit: 10 })).toEqual({ records: [old], next: null });
     expect(await store.counters("", 10)).toMatchObject([{ limit: 100, used: 7, held: 10 }]);
     const results = await store.settle(["a", "b", "c"].map((each) => settlement(each, 1)));
     expect(results.map(({ duplicate }) => duplicate)).toEqual([false, false, true]);
+    expect(results[1]).toMatchObject({ replaced: record("b") });
     expect(await store.counters("", 10)).toMatchObject([{ limit: 100, used: 2, held: 0 }]);
+    expect((await recordIds(store)).sort()).toEqual(["a", "b", "c"]);
     await store.close();
+    await editRows(async (db) => expect(await db.get("m!format")).toBe("2"));
   });
 
   test("time does not go back behind what the counters have seen", async () => {
@@ -302,7 +310,7 @@ describe("opening", () => {
     ["h!a", '{"expiresAtMs":1,"claims":[]}', "expected expiryRecord"],
     ["x!a", "1", "is of no known kind"],
     ["c", "1", "is of no known kind"],
-    ["m!format", "2", 'is "2", expected "1"'],
+    ["m!format", "9", 'is "9", expected "2"'],
   ])("a row %j that cannot be read is named", async (key, value, why) => {
     await (await open()).close();
     await editRows((db) => db.put(key, value));
@@ -337,7 +345,7 @@ describe("opening", () => {
     await editRows((db) => db.put("r!somebody", "else"));
     await expect(open()).rejects.toMatchObject({
       code: "corrupt",
-      message: 'row "m!format" is missing, expected "1"',
+      message: 'row "m!format" is missing, expected "2"',
     });
   });
 

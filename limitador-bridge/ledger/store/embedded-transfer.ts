@@ -10,6 +10,7 @@ import {
   encodeCounter,
   encodeEnded,
   encodeHold,
+  encodeRecord,
   endedKey,
   holdKey,
   pruneKey,
@@ -65,7 +66,7 @@ async function writeRows(opened: OpenedLevel, rows: TransferRow[]): Promise<void
         break;
       case "record": {
         const { row: key, index } = recordKeys(row.record);
-        batch.put(key, JSON.stringify(row.record));
+        batch.put(key, encodeRecord(row.record));
         if (index !== null) batch.put(index, "");
       }
     }

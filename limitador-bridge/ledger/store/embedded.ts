@@ -33,6 +33,7 @@ import {
   decodePruneRow,
   encodeCounter,
   encodeHold,
+  encodeRecord,
   endedKey,
   holdKey,
   rangeOfKind,
@@ -125,7 +126,7 @@ export class EmbeddedStore implements Store {
       if (index !== null) this.#writer.put(index, null);
     }
     const { row, index } = recordKeys(record);
-    this.#writer.put(row, JSON.stringify(record));
+    this.#writer.put(row, encodeRecord(record));
     if (index !== null) this.#writer.put(index, "");
   }
 

@@ -11,6 +11,7 @@ import {
   formatKey,
   type RowKind,
   rangeOfKind,
+  readableFormats,
   rowKinds,
 } from "./rows.ts";
 
@@ -69,7 +70,9 @@ async function checkFormat(db: ClassicLevel): Promise<void> {
   const found = await db.get(formatKey);
   if (found === format) return;
   const [anyKey] = await db.keys({ limit: 1 }).all();
-  if (found === undefined && anyKey === undefined) return db.put(formatKey, format, { sync: true });
+  const isNew = found === undefined && anyKey === undefined;
+  const isReadable = found !== undefined && readableFormats.includes(found);
+  if (isNew || isReadable) return db.put(formatKey, format, { sync: true });
   const what = found === undefined ? "is missing" : `is ${JSON.stringify(found)}`;
   throw new StoreError("corrupt", `row "${formatKey}" ${what}, expected "${format}"`);
 }

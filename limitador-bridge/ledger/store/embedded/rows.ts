@@ -5,15 +5,16 @@
  *   key                            value
  *   c!<counter id>                 [limit, startMs, endMs, used, held, previousUsed, previousHeld],
  *                                  with carry-over: previousStartMs, previousLimit, percent
- *   e!<id>                         what became of a hold: settled, or expired or provisional with
- *                                  the hold
+ *   e!<id>                         what became of a hold: settled, by the time of that alone, or
+ *                                  expired or provisional with the hold
  *   h!<id>                         a hold: expiresAtMs, option (not 0), claims, expiryRecord; of a
  *                                  lease parts and no expiryRecord
- *   m!format                       "1", the version of this layout
+ *   m!format                       "2", the version of this layout; in that of version 1, which is
+ *                                  read as well, records and what is settled were objects
  *   p!<atMs>!<id>                  which e! rows to forget when: that of the id and, as a JSON
  *                                  array, those that ended up to then; empty: it alone
  *   q!<request id>!<timeMs>!<id>   empty; finds records by request id
- *   r!<timeMs>!<id>                a usage record
+ *   r!<timeMs>!<id>                a usage record (compact-record.ts)
  */
 import type { UsageRecord } from "../../../contract/usage-record.ts";
 import { type CounterState, parseCounterId } from "../../counter.ts";
@@ -21,9 +22,12 @@ import type { Ended, HeldClaim, Hold } from "../../hold.ts";
 import { carryPercent, withCarryOver } from "../../window.ts";
 import { positionOf, type RecordPosition, timeKey } from "../record-query.ts";
 import { StoreError } from "../store-error.ts";
+import { type CompactRecord, compactRecord, readCompactRecord } from "./compact-record.ts";
 
 export const formatKey = "m!format";
-export const format = "1";
+export const format = "2";
+/** Also read, and written on in the newest. */
+export const readableFormats: readonly string[] = ["1", format];
 /** First characters of all keys, in their order. */
 export const rowKinds = ["c", "e", "h", "m", "p", "q", "r"] as const;
 export type RowKind = (typeof rowKinds)[number];
@@ -83,10 +87,10 @@ interface HoldRow {
   option?: number;
   parts?: number;
   claims: [string, ...number[]][];
-  expiryRecord?: UsageRecord;
+  expiryRecord?: CompactRecord | UsageRecord;
 }
 
-function holdRow({ expiresAtMs, option, parts, claims, expiryRecord }: Hold): HoldRow {
+function holdRow({ id, expiresAtMs, option, parts, claims, expiryRecord }: Hold): HoldRow {
   return {
     expiresAtMs,
     ...(option > 0 ? { option } : {}),
@@ -95,7 +99,7 @@ function holdRow({ expiresAtMs, option, parts, claims, expiryRecord }: Hold): Ho
       const percent = carryPercent(window);
       return [counterId, limit, startMs, reserve, onExpiry, ...(percent > 0 ? [percent] : [])];
     }),
-    ...(expiryRecord === null ? {} : { expiryRecord }),
+    ...(expiryRecord === null ? {} : { expiryRecord: compactRecord(expiryRecord, id) }),
   };
 }
 
@@ -109,7 +113,7 @@ export function decodeHold(key: string, value: string): Hold {
 }
 
 function readHold(id: string, row: HoldRow): Hold {
-  const { expiresAtMs, option = 0, parts = null, expiryRecord = null } = row;
+  const { expiresAtMs, option = 0, parts = null } = row;
   if (!isCount(expiresAtMs)) throw new TypeError("expected expiresAtMs");
   if (!isCount(option)) throw new TypeError("expected option");
   if (parts !== null && (!isCount(parts) || parts === 0)) throw new TypeError("expected parts");
@@ -122,17 +126,24 @@ function readHold(id: string, row: HoldRow): Hold {
     const claimed = { counterId, ...names, window: withCarryOver(window, percent) };
     return { ...claimed, limit, startMs, reserve, onExpiry };
   });
+  const expiryRecord = row.expiryRecord === undefined ? null : readRecord(row.expiryRecord, id);
   if (expiryRecord !== null) positionOf(expiryRecord);
   else if (parts === null) throw new TypeError("expected expiryRecord");
   return { id, expiresAtMs, option, parts, claims, expiryRecord };
 }
 type Five = [number, number, number, number, number?];
 
+interface EndedRow {
+  state: string;
+  atMs: number;
+  /** Of one that expired, or was settled provisionally. */
+  hold?: HoldRow;
+}
+
 export function encodeEnded(ended: Ended): string {
   const { state, atMs } = ended;
-  return JSON.stringify(
-    state === "settled" ? { state, atMs } : { state, atMs, hold: holdRow(ended.hold) },
-  );
+  if (state === "settled") return String(atMs);
+  return JSON.stringify({ state, atMs, hold: holdRow(ended.hold) });
 }
 
 /** One row for all that ended together, under the time of the last; there must be one. */
@@ -161,28 +172,39 @@ export function decodePruneRow(key: string, value: string): string[] {
 /** @throws StoreError corrupt, naming the key. */
 export function decodeEnded(key: string, value: string): Ended {
   return decode(key, () => {
-    const { state, atMs, hold } = JSON.parse(value) as {
-      state: string;
-      atMs: number;
-      hold: HoldRow;
-    };
+    const row = JSON.parse(value) as number | EndedRow;
+    const { state, atMs, hold } = typeof row === "number" ? settledAt(row) : row;
     if (!isCount(atMs)) throw new TypeError("expected atMs");
     if (state === "settled") return { state, atMs };
     if (state !== "expired" && state !== "provisional") {
       throw new TypeError("expected settled, expired or provisional");
     }
-    return { state, atMs, hold: readHold(key.slice(2), hold) };
+    return { state, atMs, hold: readHold(key.slice(2), hold as HoldRow) };
   });
+}
+
+function settledAt(atMs: number): EndedRow {
+  return { state: "settled", atMs };
+}
+
+/** A record by the id that its row's key has. */
+export function encodeRecord(record: UsageRecord): string {
+  return JSON.stringify(compactRecord(record, record.id));
 }
 
 /** @throws StoreError corrupt, naming the key. */
 export function decodeRecord(key: string, value: string): UsageRecord {
   return decode(key, () => {
-    const record = JSON.parse(value) as UsageRecord;
+    const id = key.slice(recordKey(timeKey(0)).length + 1);
+    const record = readRecord(JSON.parse(value), id);
     if (recordKey(positionOf(record)) !== key)
       throw new TypeError("expected the record of the key");
     return record;
   });
+}
+
+function readRecord(row: CompactRecord | UsageRecord, id: string): UsageRecord {
+  return Array.isArray(row) ? readCompactRecord(row, id) : row;
 }
 
 function decode<T>(key: string, read: () => T): T {
