@@ -8,6 +8,11 @@ import { LATENCY_WORKLOAD, WORKLOADS, type Workload } from "./workloads.ts";
 const WARM_UP_SHARE = 0.5;
 const WARM_UP_REQUESTS = 5_000;
 const WARM_UP_LIMIT_MS = 10_000;
+/**
+ * Of a measurement's length, before each: a chain has idled while all others were measured, and
+ * what it then lost (leases, caches, compiled code) is no part of what a request costs under load.
+ */
+const LEAD_IN_SHARE = 0.25;
 /** For the estimate of a run's length. */
 const CHAINS = 6;
 const START_SECONDS = 15;
@@ -39,7 +44,8 @@ export function expectedSeconds(settings: Settings, peers: number): number {
   const { seconds, rounds } = settings;
   const chains = CHAINS + peers;
   const warmUps = WORKLOADS.length * (seconds * WARM_UP_SHARE + OVERHEAD_SECONDS);
-  const measured = rounds * scenariosOf(settings).length * (seconds + OVERHEAD_SECONDS);
+  const each = seconds * (1 + LEAD_IN_SHARE) + 2 * OVERHEAD_SECONDS;
+  const measured = rounds * scenariosOf(settings).length * each;
   return START_SECONDS + chains * (warmUps + measured) + rounds * PARTS_SHARE * seconds;
 }
 
@@ -62,7 +68,9 @@ export async function runRounds(
     report(`round ${round + 1} of ${settings.rounds}`);
     for (const { name, workload, ratePerSecond } of scenarios) {
       for (const chain of inTurn(chains, round)) {
-        const measurement = await measure(load, { chain, workload, durationMs, ratePerSecond });
+        const run = { chain, workload, durationMs, ratePerSecond };
+        await measure(load, { ...run, durationMs: durationMs * LEAD_IN_SHARE });
+        const measurement = await measure(load, run);
         measurements.get(name)?.get(chain.name)?.push(measurement);
         if (measurement.problem !== null) problems.push(measurement.problem);
       }
