@@ -1,4 +1,5 @@
 /** Who is the first to tell of something. */
+import { dropOldest } from "../drop-oldest.ts";
 
 /**
  * Marks a key for so long.
@@ -8,7 +9,7 @@ export type Mark = (key: string, ttlMs: number) => Promise<boolean>;
 
 const MAX_KEYS = 10_000;
 
-/** Marks of one process. Past 10,000 keys the oldest is forgotten. */
+/** Marks of one process. Past 10,000 keys the oldest are forgotten. */
 export class MemoryMarks {
   readonly #untilMs = new Map<string, number>();
   readonly #nowMs: () => number;
@@ -23,9 +24,7 @@ export class MemoryMarks {
     if ((this.#untilMs.get(key) ?? 0) > nowMs) return false;
     this.#untilMs.delete(key);
     this.#untilMs.set(key, nowMs + ttlMs);
-    if (this.#untilMs.size > MAX_KEYS) {
-      this.#untilMs.delete(this.#untilMs.keys().next().value as string);
-    }
+    dropOldest(this.#untilMs, MAX_KEYS);
     return true;
   }
 }

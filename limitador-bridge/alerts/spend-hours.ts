@@ -3,6 +3,7 @@ import { usdText } from "../budget/amount.ts";
 import { keyPart } from "../budget/budget-key.ts";
 import { isSpike, usualHourNanoUsd } from "../budget/forecast.ts";
 import type { UsageRecord } from "../contract/usage-record.ts";
+import { dropOldest } from "../drop-oldest.ts";
 import { parseIsoTime } from "../iso-time.ts";
 import type { Alert } from "./alert.ts";
 
@@ -58,10 +59,10 @@ export class SpendHours {
       byHour: new Map<number, number>(),
       usual: { hourMs: 0, nanoUsd: null },
     };
-    // The map keeps the order in which apps were last seen: the first to go is the oldest.
+    // Set anew, so that the map stays in the order of use.
     this.#apps.delete(key);
     this.#apps.set(key, hours);
-    if (this.#apps.size > MAX_APPS) this.#apps.delete(this.#apps.keys().next().value as string);
+    dropOldest(this.#apps, MAX_APPS);
     return hours;
   }
 }

@@ -1,4 +1,5 @@
 /** How many output tokens one choice of an answer usually has, learned for each model. */
+import { dropOldest } from "../drop-oldest.ts";
 
 /** Weight of a new observation. */
 const WEIGHT = 0.05;
@@ -21,11 +22,10 @@ export function createOutputLengths(): OutputLengths {
     observe(model, outputTokens) {
       const name = model ?? "";
       const former = means.get(name) ?? outputTokens;
-      // Set anew, so that the map's first is the one that was not seen for the longest.
+      // Set anew, so that the map stays in the order of use.
       means.delete(name);
       means.set(name, former + WEIGHT * (outputTokens - former));
-      const oldest = means.keys().next();
-      if (means.size > MAX_MODELS && oldest.done !== true) means.delete(oldest.value);
+      dropOldest(means, MAX_MODELS);
     },
   };
 }

@@ -3,6 +3,8 @@
  * can influence is bounded: the ratios, how fast they move, and how many models are remembered.
  */
 
+import { dropOldest } from "../drop-oldest.ts";
+
 /** Bytes of a request body that are JSON around the prompt and no tokens. */
 const REQUEST_OVERHEAD_BYTES = 90;
 /** Start values: English text has between 4 and 5 bytes a token, and requests are JSON. */
@@ -70,12 +72,13 @@ export function createRatios(): Ratios {
         output: learnsOutput ? outputTokens(model, outputBytes) / outputs - 1 : null,
       };
       if (!learnsInput && !learnsOutput) return errors;
+      // Set anew, so that the map stays in the order of use.
       learned.delete(model ?? "");
       learned.set(model ?? "", {
         input: learnsInput ? moved(former.input, prompt / inputs) : former.input,
         output: learnsOutput ? moved(former.output, outputBytes / outputs) : former.output,
       });
-      forgetOldest(learned);
+      dropOldest(learned, MAX_MODELS);
       return errors;
     },
     entries: () => [...learned].map(([model, ratios]) => [model, { ...ratios }]),
@@ -89,11 +92,4 @@ function promptBytes(inputBytes: number): number {
 function moved(former: number, observed: number): number {
   const bounded = Math.min(MAX_BYTES_PER_TOKEN, Math.max(MIN_BYTES_PER_TOKEN, observed));
   return former + WEIGHT * (bounded - former);
-}
-
-/** A map keeps the order in which its keys were set: the first was not seen for the longest. */
-function forgetOldest(learned: Map<string, BytesPerToken>): void {
-  if (learned.size <= MAX_MODELS) return;
-  const oldest = learned.keys().next();
-  if (oldest.done !== true) learned.delete(oldest.value);
 }

@@ -1,5 +1,6 @@
 /** KrakenD's governance/quota as TokenRateLimitPolicies. Pure. */
 import { stringify } from "yaml";
+import { addTo } from "../multi-map.ts";
 import { type Attachment, type KrakendQuotas, QUOTA, readQuotas } from "./krakend-config.ts";
 import { endpointPredicate } from "./krakend-expressions.ts";
 import { limitsOf, type PolicyLimit } from "./krakend-limits.ts";
@@ -62,7 +63,7 @@ function groupAttachments(attachments: readonly Attachment[], source: SourceFile
     const group = groups.get(key) ?? [];
     if (group.length === 0) {
       groups.set(key, group);
-      byQuota.set(attachment.quota, [...(byQuota.get(attachment.quota) ?? []), attachment]);
+      addTo(byQuota, attachment.quota, attachment);
     }
     group.push(attachment);
   }

@@ -1,5 +1,6 @@
 /** Finds the entry of price tables that counts for a model. */
 import { remembered } from "../bounded-memo.ts";
+import { addTo } from "../multi-map.ts";
 import type { PriceEntry } from "./entry.ts";
 import { isGlob, matchesGlob, specificity } from "./glob.ts";
 
@@ -43,8 +44,7 @@ export class EntryIndex {
       this.#globs.push(each);
       return;
     }
-    const name = match.toLowerCase();
-    this.#named.set(name, [...(this.#named.get(name) ?? []), each]);
+    addTo(this.#named, match.toLowerCase(), each);
   }
 
   /** The entry for a model at a time (ms since 1970); null where none matches. */

@@ -1,6 +1,7 @@
 /** Compares the ledger's counters with what was charged by the usage records. Pure. */
 import { parseCounterId } from "../ledger/counter.ts";
 import { windowAt } from "../ledger/window.ts";
+import { addTo } from "../multi-map.ts";
 import type { WindowSum } from "./charge-sums.ts";
 
 /** A counter as Redis keeps it. */
@@ -38,9 +39,7 @@ export const driftToTell = 0.1;
  */
 export function compare(counters: LedgerCounter[], sums: WindowSum[], nowMs: number): Compared[] {
   const byCounter = new Map<string, WindowSum[]>();
-  for (const sum of sums) {
-    byCounter.set(sum.counterId, [...(byCounter.get(sum.counterId) ?? []), sum]);
-  }
+  for (const sum of sums) addTo(byCounter, sum.counterId, sum);
   const compared: Compared[] = [];
   for (const counter of counters) {
     if (counter.endMs <= nowMs) continue;

@@ -3,7 +3,7 @@
  * settlement is acknowledged when both have it.
  */
 import type { UsageRecord } from "../contract/usage-record.ts";
-import { bound } from "../ledger/store/resilient/shadow.ts";
+import { dropOldest } from "../drop-oldest.ts";
 import type {
   CounterView,
   RecordPage,
@@ -108,7 +108,7 @@ export class LoggedStore implements Store {
       this.#given.recovery.logged(await this.#given.log.append(entries));
       for (const { id } of entries) {
         this.#recent.add(id);
-        bound(this.#recent, maxRecent);
+        dropOldest(this.#recent, maxRecent);
       }
     } catch (error) {
       this.#given.onLogFailure(error as Error, entries.length);

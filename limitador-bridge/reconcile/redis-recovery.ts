@@ -8,6 +8,7 @@ import { scripts as storeScripts } from "../ledger/store/redis/script.ts";
 import { clusterShards, type Shard, Shards } from "../ledger/store/redis/shards.ts";
 import { format } from "../ledger/store/redis.ts";
 import { windowAt, withCarryOver } from "../ledger/window.ts";
+import { addTo } from "../multi-map.ts";
 import { overAt, parseWindowName, type WindowSum, windowName } from "./charge-sums.ts";
 import type { LedgerCounter } from "./compare.ts";
 import type { ChargedAmount, LogEntry, Unlogged } from "./log-entry.ts";
@@ -70,7 +71,7 @@ export class RedisRecovery implements RecoveryCalls {
         const { keys } = shard;
         const isRecord = entry.kind === "record";
         const key = isRecord ? keys.record(positionOf(entry.record)) : keys.ended(entry.id);
-        asked.set(shard, [...(asked.get(shard) ?? []), { key, index }]);
+        addTo(asked, shard, { key, index });
       }
     }
     const unknown: number[][] = entries.map(() => []);

@@ -123,7 +123,7 @@ export class Stack {
   async stop(): Promise<void> {
     for (const part of this.parts.splice(0).reverse()) await part.stop(STOP_GRACE_MS);
     Stack.open.delete(this);
-    await rm(this.folder, { recursive: true, force: true });
+    await rm(this.folder, { recursive: true, force: true, maxRetries: 5 });
   }
 
   /** Waits until the part that was started last takes connections. */

@@ -1,4 +1,5 @@
 /** A Redis store as rows, to be copied. Services must not use it meanwhile. */
+import { addTo } from "../../multi-map.ts";
 import { type CounterState, isOver, parseCounterId } from "../counter.ts";
 import { type Ended, endedTtlMs, type HeldClaim, type Hold } from "../hold.ts";
 import { carryPercent, windowAt, withCarryOver } from "../window.ts";
@@ -235,10 +236,7 @@ class RedisTransfer implements TransferStore {
     const { id, option, parts, claims, expiryRecord } = hold;
     const home = this.#shards.homeOf(id);
     const byShard = new Map<Shard, HeldClaim[]>([[home, []]]);
-    for (const claim of claims) {
-      const shard = this.#shardOf(claim.key);
-      byShard.set(shard, [...(byShard.get(shard) ?? []), claim]);
-    }
+    for (const claim of claims) addTo(byShard, this.#shardOf(claim.key), claim);
     const others = [...byShard.keys()].slice(1).map(({ index }) => index);
     const shards = `${others.join(",")}${option > 0 ? `;${option}` : ""}`;
     const json =

@@ -13,6 +13,7 @@
  */
 import { setImmediate as nextTurn } from "node:timers/promises";
 import type { UsageRecord } from "../../contract/usage-record.ts";
+import { dropOldest } from "../../drop-oldest.ts";
 import {
   checkId,
   checkParts,
@@ -24,7 +25,7 @@ import { Breaker } from "./resilient/breaker.ts";
 import { Journal, type JournalEntry } from "./resilient/journal.ts";
 import { late, Patience } from "./resilient/patience.ts";
 import { replayJournal } from "./resilient/replay.ts";
-import { bound, Shadow } from "./resilient/shadow.ts";
+import { Shadow } from "./resilient/shadow.ts";
 import type {
   CounterView,
   RecordPage,
@@ -142,7 +143,7 @@ export class ResilientStore implements Store {
     checkReserve(request);
     if (this.#breaker.isOpen) {
       this.#neverAsked.add(request.id);
-      bound(this.#neverAsked, maxNeverAsked);
+      dropOldest(this.#neverAsked, maxNeverAsked);
       throw this.#unavailable(request, "circuit open");
     }
     if (this.#inFlight >= this.#maxInFlight) {

@@ -6,6 +6,7 @@
  * A settlement under a lease is settled in all shards of the lease, each of which takes one part
  * off. A shard that does not know the lease any more charges the claims that it counts.
  */
+import { dropOldest } from "../../../drop-oldest.ts";
 import { type DistinctClaims, distinctClaims } from "../../claims.ts";
 import type { Settlement, SettleResult } from "../store.ts";
 import { type Groups, grouped, viewsOf } from "./groups.ts";
@@ -41,9 +42,7 @@ export class Settlements {
   /** Saves a look-up of a hold that is in these shards besides home. */
   remember(id: string, otherShards: number[]): void {
     this.#remembered.set(id, otherShards);
-    if (this.#remembered.size <= maxRemembered) return;
-    const [oldest] = this.#remembered.keys();
-    if (oldest !== undefined) this.#remembered.delete(oldest);
+    dropOldest(this.#remembered, maxRemembered);
   }
 
   /** @param touched gets the shards that have to be durable */

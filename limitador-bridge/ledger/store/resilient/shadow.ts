@@ -3,6 +3,7 @@
  * the store is away, its own holds and settlements. It decides for one process alone, and so may
  * let through what other processes have spent meanwhile.
  */
+import { dropOldest } from "../../../drop-oldest.ts";
 import { Book } from "../../book.ts";
 import { type DistinctClaims, optionsOf } from "../../claims.ts";
 import { counterId } from "../../counter.ts";
@@ -28,8 +29,8 @@ export class Shadow {
   constructor() {
     this.#book = new Book({
       ended: (id) => this.#ended.get(id),
-      counterChanged: () => bound(this.#book.counters, maxCounters),
-      holdChanged: () => bound(this.#book.holds, maxHolds),
+      counterChanged: () => dropOldest(this.#book.counters, maxCounters),
+      holdChanged: () => dropOldest(this.#book.holds, maxHolds),
       end: (id, ended) => this.#end(id, ended),
       // Records are journaled, or written by the store itself.
       record: () => {},
@@ -73,7 +74,7 @@ export class Shadow {
     const expiryRecord = parts === null ? request.expiryRecord : null;
     const hold = { id, expiresAtMs: nowMs + holdMs, option, parts, claims, expiryRecord };
     this.#book.holds.set(id, hold);
-    bound(this.#book.holds, maxHolds);
+    dropOldest(this.#book.holds, maxHolds);
   }
 
   /** Takes over counters told in the order of their claims. */
@@ -123,7 +124,7 @@ export class Shadow {
 
   #end(id: string, ended: Ended): void {
     this.#ended.set(id, ended);
-    bound(this.#ended, maxEnded);
+    dropOldest(this.#ended, maxEnded);
   }
 
   /** Takes over that the store has released or ended a hold. */
@@ -165,7 +166,7 @@ export class Shadow {
       previousStartMs: 0,
       previousLimit: limitThatLeft(view.limit - limit, carryPercent(window)),
     });
-    bound(this.#book.counters, maxCounters);
+    dropOldest(this.#book.counters, maxCounters);
     return bounds;
   }
 }
@@ -175,11 +176,4 @@ function limitThatLeft(carried: number, percent: number): number {
   if (percent === 0 || carried <= 0) return 0;
   const rest = carried % percent;
   return ((carried - rest) / percent) * 100 + Math.ceil((rest * 100) / percent);
-}
-
-/** Drops the oldest entries over the number. */
-export function bound(held: Map<string, unknown> | Set<string>, max: number): void {
-  if (held.size <= max) return;
-  const [oldest] = held.keys();
-  if (oldest !== undefined) held.delete(oldest);
 }
