@@ -198,13 +198,30 @@ export class Book {
     }
   }
 
-  /** Counters in their current window whose key begins with `prefix`, in the order of keys. */
+  /** Counters in their current window whose id begins with `prefix`, in the order of ids. */
   views(prefix: string, limit: number, nowMs: number): CounterView[] {
-    const found = [...this.counters].filter(
-      ([id, state]) => id.startsWith(prefix) && !isOver(state, nowMs),
-    );
-    found.sort(([a], [b]) => (a < b ? -1 : 1));
-    return found.slice(0, limit).map(([, state]) => viewOf(counterAt(state, state, nowMs), nowMs));
+    const ids = [...this.counters.keys()].filter((id) => id.startsWith(prefix));
+    return this.viewsOf(ids.sort(), limit, nowMs);
+  }
+
+  /** The first `limit` of these counters that are in a current window. */
+  viewsOf(ids: Iterable<string>, limit: number, nowMs: number): CounterView[] {
+    const views: CounterView[] = [];
+    for (const id of ids) {
+      if (views.length === limit) break;
+      const state = this.#live(id, nowMs);
+      if (state !== undefined) views.push(viewOf(counterAt(state, state, nowMs), nowMs));
+    }
+    return views;
+  }
+
+  isLive(counterId: string, nowMs: number): boolean {
+    return this.#live(counterId, nowMs) !== undefined;
+  }
+
+  #live(counterId: string, nowMs: number): CounterState | undefined {
+    const state = this.counters.get(counterId);
+    return state === undefined || isOver(state, nowMs) ? undefined : state;
   }
 
   /** Charges a settlement in the place of one part of its lease; undefined where there is none. */

@@ -24,6 +24,7 @@ import {
   recordTimeMs,
 } from "../request-check.ts";
 import { Clock } from "./clock.ts";
+import { counterIds } from "./embedded/counter-ids.ts";
 import { GroupWriter } from "./embedded/group-writer.ts";
 import { type OpenedLevel, openLevel } from "./embedded/open-level.ts";
 import { keysBefore, readRecords } from "./embedded/record-rows.ts";
@@ -221,7 +222,20 @@ export class EmbeddedStore implements Store {
   }
 
   async counters(prefix: string, limit: number): Promise<CounterView[]> {
-    return this.#book.views(prefix, limit, this.#clock.nowMs());
+    const nowMs = this.#clock.nowMs();
+    try {
+      const ids = await counterIds(this.#db, {
+        prefix,
+        limit,
+        unwritten: this.#writer.unwrittenCounters(),
+        isLive: (id) => this.#book.isLive(id, nowMs),
+      });
+      return this.#book.viewsOf(ids, limit, nowMs);
+    } catch (cause) {
+      if (this.#db.status === "open") throw cause;
+      // After a failed write it is closed and opened again; all is in memory, too.
+      return this.#book.views(prefix, limit, nowMs);
+    }
   }
 
   async records(query: RecordQuery): Promise<RecordPage> {

@@ -82,6 +82,11 @@ export class GroupWriter {
     return this.#pending.ended.get(id) ?? this.#inFlight?.ended.get(id);
   }
 
+  /** Counters that changed since they were written. */
+  unwrittenCounters(): string[] {
+    return [...this.#pending.counters, ...(this.#inFlight?.counters ?? [])];
+  }
+
   /** @throws StoreError unavailable after stop(). */
   assertOpen(): void {
     if (this.#stopped) throw new StoreError("unavailable", "embedded store is closed");
