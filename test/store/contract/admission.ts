@@ -184,5 +184,25 @@ export function admissionContract(bench: Bench): void {
       expect(found.map((view) => view.key)).toEqual(["team/a", "team/b"]);
       expect(await store.counters("nobody", 10)).toEqual([]);
     });
+
+    test("more counters than are read at once are found, without those that are over", async () => {
+      const { store } = bench;
+      const names = Array.from({ length: 1200 }, (_, i) => `n${String(i).padStart(4, "0")}`);
+      for (let from = 0; from < names.length; from += 200) {
+        // Every other two hundred are over when they are looked for.
+        const lengthMs = from % 400 === 0 ? 1_000 : 3_600_000;
+        const claims = names
+          .slice(from, from + 200)
+          .map((key) => claim({ key, window: { kind: "fixed", lengthMs }, reserve: 1 }));
+        await store.reserve(reservation(`from-${from}`, claims));
+      }
+      bench.clock.advance(1_000);
+      const live = names.filter((_, index) => index % 400 >= 200);
+      const found = (await store.counters("n", 2000)).map(({ key }) => key);
+      expect(found).toEqual(live);
+      expect((await store.counters("n", 500)).map(({ key }) => key)).toEqual(live.slice(0, 500));
+      expect((await store.counters("n", 1)).map(({ key }) => key)).toEqual(["n0200"]);
+      expect((await store.counters("n03", 9)).map(({ key }) => key)).toEqual(live.slice(100, 109));
+    });
   });
 }

@@ -13,6 +13,9 @@ import type { Shard } from "./shards.ts";
 
 const expireBatch = 100;
 const pruneBatch = 500;
+/** Counters looked at in one call, and in all; some of them may be over. */
+const listPage = { least: 50, most: 500 };
+const maxListed = 10_000;
 /** What a lease has in the place of a record, in its home shard. */
 const leaseRecord = "1";
 
@@ -219,12 +222,21 @@ export class ShardCalls {
 
   /** Up to `limit` counters of the shard whose key begins with `prefix`. */
   async counters({ keys }: Shard, prefix: string, limit: number): Promise<CounterView[]> {
-    const reply = await this.#link.run(
-      scripts.listCounters,
-      [keys.names],
-      [this.#clock.override(), keys.prefix, prefix, String(limit)],
-    );
-    return [...toldCounters(reply.slice(1), Number(reply[0]), new Map()).values()];
+    const views: CounterView[] = [];
+    let after = "";
+    for (let listed = 0; listed < maxListed && views.length < limit; ) {
+      const page = Math.min(listPage.most, Math.max(listPage.least, limit - views.length));
+      const [nowMs, next, ...told] = await this.#link.run(
+        scripts.listCounters,
+        [keys.names],
+        [this.#clock.override(), keys.prefix, prefix, String(page), after],
+      );
+      views.push(...toldCounters(told, Number(nowMs), new Map()).values());
+      if (next === "") break;
+      after = String(next);
+      listed += page;
+    }
+    return views.slice(0, limit);
   }
 
   /** Runs a script that ends in claims; once more where the calendar did not reach. */
