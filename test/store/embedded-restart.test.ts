@@ -175,7 +175,7 @@ describe("after a restart", () => {
     ]);
   });
 
-  test("rows of layout 1, also of before options and carry-over, are read as they were meant", async () => {
+  test("rows of layout 1, also without options and carry-over, are read", async () => {
     await (await open()).close();
     const at = clock.timeMs;
     const id = "k\ntotal fixed:60000";
