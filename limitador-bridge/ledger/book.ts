@@ -166,20 +166,29 @@ export class Book {
     return hold !== undefined && isLease(hold) ? hold : undefined;
   }
 
-  /** Ends the holds that are over at `nowMs`; returns their ids, the oldest first. */
-  expire(nowMs: number): string[] {
+  /**
+   * Ends the holds that are over at `nowMs`, the oldest first. Yields the ids of every `sliceSize`
+   * of them, for the caller to let others run; what changes meanwhile is left for the next call.
+   */
+  *expire(nowMs: number, sliceSize: number): Generator<string[]> {
     const over = [...this.holds.values()].filter((hold) => hold.expiresAtMs <= nowMs);
     over.sort((a, b) => a.expiresAtMs - b.expiresAtMs);
-    for (const hold of over) {
-      const { id, claims, expiryRecord } = hold;
-      this.#giveBack(hold);
-      this.#dropHold(id);
-      if (expiryRecord === null) continue;
-      for (const claim of claims) this.#adjust(claim, { used: claim.onExpiry, held: 0 });
-      this.#keeper.end(id, { state: "expired", atMs: nowMs, hold });
-      this.#keeper.record(expiryRecord, null);
+    for (let from = 0; from < over.length; from += sliceSize) {
+      const slice = over.slice(from, from + sliceSize);
+      const still = slice.filter((hold) => this.holds.get(hold.id) === hold);
+      for (const hold of still) this.#expire(hold, nowMs);
+      yield still.map((hold) => hold.id);
     }
-    return over.map((hold) => hold.id);
+  }
+
+  #expire(hold: Hold, nowMs: number): void {
+    const { id, claims, expiryRecord } = hold;
+    this.#giveBack(hold);
+    this.#dropHold(id);
+    if (expiryRecord === null) return;
+    for (const claim of claims) this.#adjust(claim, { used: claim.onExpiry, held: 0 });
+    this.#keeper.end(id, { state: "expired", atMs: nowMs, hold });
+    this.#keeper.record(expiryRecord, null);
   }
 
   /**

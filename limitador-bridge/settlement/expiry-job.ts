@@ -1,4 +1,5 @@
 /** Ends holds that were never settled, once a second. */
+import { setImmediate as nextTurn } from "node:timers/promises";
 import type { Log } from "../admission/ports.ts";
 import { isLeaseId } from "../lease/lease-id.ts";
 import type { Store } from "../ledger/store/store.ts";
@@ -6,6 +7,8 @@ import type { Metrics } from "../metrics.ts";
 import { type PeriodicJob, startPeriodicJob } from "../periodic-job.ts";
 
 const INTERVAL_MS = 1000;
+/** After an outage thousands may be over at once: others must not wait until all are told. */
+const SLICE = 500;
 
 /** Starts the job. Nothing is charged for what is left of a lease: nobody knows of a request. */
 export function startExpiryJob(
@@ -17,7 +20,8 @@ export function startExpiryJob(
   let hasFailed = false;
   const expire = async () => {
     try {
-      for (const id of await store.expire()) {
+      for (const [index, id] of (await store.expire()).entries()) {
+        if (index % SLICE === SLICE - 1) await nextTurn();
         if (isLeaseId(id)) {
           metrics.leasesExpired.inc();
           log.warn({ id }, "lease expired with parts unsettled: they are given back");

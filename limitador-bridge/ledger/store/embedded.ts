@@ -59,6 +59,7 @@ export interface EmbeddedStoreOptions {
 }
 
 const dropSlice = 2000;
+const expireSlice = 500;
 /** Rows that one call of expire() forgets at most; the rest waits for the next call. */
 const maxPruned = 20_000;
 const pruneSlice = 500;
@@ -166,8 +167,11 @@ export class EmbeddedStore implements Store {
   async expire(): Promise<string[]> {
     this.#writer.assertWorking();
     const nowMs = this.#clock.nowMs();
-    const expired = this.#book.expire(nowMs);
-    await this.#writer.commit("sync");
+    const expired: string[] = [];
+    for (const ids of this.#book.expire(nowMs, expireSlice)) {
+      expired.push(...ids);
+      await this.#writer.commit("sync");
+    }
     for (const _slice of this.#book.dropOver(nowMs, dropSlice)) await nextTurn();
     await this.#pruneEnded(nowMs - endedTtlMs);
     await this.#pruneRecords(nowMs - this.#recordRetentionMs);

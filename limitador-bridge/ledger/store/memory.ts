@@ -32,6 +32,7 @@ export interface MemoryStoreOptions {
 }
 
 const dropSlice = 2000;
+const expireSlice = 500;
 
 export class MemoryStore implements Store {
   readonly #clock: Clock;
@@ -81,7 +82,11 @@ export class MemoryStore implements Store {
 
   async expire(): Promise<string[]> {
     const nowMs = this.#clock.nowMs();
-    const expired = this.#book.expire(nowMs);
+    const expired: string[] = [];
+    for (const ids of this.#book.expire(nowMs, expireSlice)) {
+      expired.push(...ids);
+      await nextTurn();
+    }
     for (const [id, ended] of this.#ended) {
       if (ended.atMs > nowMs - endedTtlMs) break;
       this.#ended.delete(id);

@@ -26,6 +26,18 @@ export function expiryContract(bench: Bench): void {
       expect(await store.expire()).toEqual(["early", "late"]);
     });
 
+    test("more than end in one step all end, once", async () => {
+      const { store, clock } = bench;
+      const ids = Array.from({ length: 1_200 }, (_, index) => `h${index}`);
+      const claims = [claim({ limit: 100_000, reserve: 10, onExpiry: 4 })];
+      await Promise.all(ids.map((id) => store.reserve(reservation(id, claims))));
+      clock.advance(30_000);
+      expect((await store.expire()).sort()).toEqual(ids.sort());
+      expect(await store.counters("", 10)).toMatchObject([{ used: 4_800, held: 0 }]);
+      expect(await store.expire()).toEqual([]);
+      expect(await recordIds(store)).toHaveLength(1_200);
+    });
+
     test("a settlement before expire() ran is a settlement like any other", async () => {
       const { store, clock } = bench;
       await store.reserve(reservation("a", [claim({ reserve: 60, onExpiry: 25 })]));

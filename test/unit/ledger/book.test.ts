@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { Book } from "../../../limitador-bridge/ledger/book.ts";
-import { claim, reservation } from "../../store/contract/fixture.ts";
+import { claim, reservation, settlement } from "../../store/contract/fixture.ts";
 
 const silent = {
   ended: () => undefined,
@@ -29,4 +29,20 @@ test("a denial leaves no counter and no hold", () => {
     book.reserve(reservation(`r${n}`, [claim({ key: `user${n}`, limit: 0 })]), 1_000);
   }
   expect([book.counters.size, book.holds.size]).toEqual([0, 0]);
+});
+
+test("holds that are over end in slices, and one that is settled meanwhile does not", () => {
+  const book = new Book(silent);
+  for (let n = 0; n < 5; n += 1) {
+    const claims = [claim({ limit: 1_000, reserve: 10, onExpiry: 4 })];
+    book.reserve(reservation(`h${n}`, claims, { holdMs: 100 + n }), 0);
+  }
+  const slices = book.expire(103, 2);
+  expect(slices.next().value).toEqual(["h0", "h1"]);
+  expect(book.views("", 1, 103)).toMatchObject([{ used: 8, held: 30 }]);
+  book.settle(settlement("h2", 7), 103);
+  expect(slices.next().value).toEqual(["h3"]);
+  expect(slices.next().done).toBe(true);
+  expect(book.views("", 1, 103)).toMatchObject([{ used: 19, held: 10 }]);
+  expect([...book.holds.keys()]).toEqual(["h4"]);
 });

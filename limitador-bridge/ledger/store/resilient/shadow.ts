@@ -55,7 +55,7 @@ export class Shadow {
   }
 
   expire(nowMs: number): void {
-    this.#book.expire(nowMs);
+    for (const _all of this.#book.expire(nowMs, maxHolds)) break;
     for (const _slice of this.#book.dropOver(nowMs, maxCounters)) break;
   }
 
