@@ -1,4 +1,4 @@
-/** Lets several callers with much to compute take turns with everything else that waits. */
+/** Lets those with much to compute take turns with everything else that waits. */
 import { setImmediate as nextTurn } from "node:timers/promises";
 
 /**
@@ -12,4 +12,12 @@ export function createTurns(): () => Promise<void> {
     last = mine;
     await mine;
   };
+}
+
+/** Gives the items in slices of `size`, each in another turn of the event loop. */
+export async function* inSlices<T>(items: readonly T[], size: number): AsyncGenerator<T[]> {
+  for (let from = 0; from < items.length; from += size) {
+    if (from > 0) await nextTurn();
+    yield items.slice(from, from + size);
+  }
 }

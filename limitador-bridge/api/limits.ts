@@ -1,5 +1,4 @@
 /** GET /v1/limits: counters, with what is used, held and left. */
-import { setImmediate as nextTurn } from "node:timers/promises";
 import type { FastifyInstance } from "fastify";
 import Type, { type Static } from "typebox";
 import type { Log } from "../admission/ports.ts";
@@ -11,6 +10,7 @@ import type { CounterView, Store } from "../ledger/store/store.ts";
 import type { Metrics } from "../metrics.ts";
 import { ANYONE } from "../policy/kinds/llm-budget-schema.ts";
 import type { PolicySet } from "../policy/policy-set.ts";
+import { inSlices } from "../turns.ts";
 import {
   budgetCounterNames,
   type CounterNames,
@@ -22,7 +22,7 @@ import { callStore } from "./store-call.ts";
 
 const DEFAULT_MAX = 100;
 const MAX_MAX = 1000;
-/** Counters looked at for one answer; the store sorts and this filters, on the event loop. */
+/** Counters looked at for one answer, and in one turn: all take longer than an ask should wait. */
 const MAX_SCANNED = 10_000;
 const SLICE = 1_000;
 /** Of every team; see budget-key.ts. */
@@ -101,12 +101,12 @@ export function registerLimits(app: FastifyInstance, parts: LimitsParts): void {
       views.push(...found);
     }
     const limits: Static<typeof Limit>[] = [];
-    for (const [index, view] of views.entries()) {
-      // Thousands of them take longer than an ask should wait.
-      if (index % SLICE === SLICE - 1) await nextTurn();
-      const counted = countedBy(view, parts, policies);
-      if (counted === null || !isAskedFor(counted.names, query)) continue;
-      limits.push(limitOf(counted, view));
+    for await (const slice of inSlices(views, SLICE)) {
+      for (const view of slice) {
+        const counted = countedBy(view, parts, policies);
+        if (counted === null || !isAskedFor(counted.names, query)) continue;
+        limits.push(limitOf(counted, view));
+      }
     }
     return { limits: limits.slice(0, max), truncated: isCut || limits.length > max };
   });

@@ -1,10 +1,10 @@
 /** Ends holds that were never settled, once a second. */
-import { setImmediate as nextTurn } from "node:timers/promises";
 import type { Log } from "../admission/ports.ts";
 import { isLeaseId } from "../lease/lease-id.ts";
 import type { Store } from "../ledger/store/store.ts";
 import type { Metrics } from "../metrics.ts";
 import { type PeriodicJob, startPeriodicJob } from "../periodic-job.ts";
+import { inSlices } from "../turns.ts";
 
 const INTERVAL_MS = 1000;
 /** After an outage thousands may be over at once: others must not wait until all are told. */
@@ -17,19 +17,19 @@ export function startExpiryJob(
   log: Log,
   intervalMs: number = INTERVAL_MS,
 ): PeriodicJob {
+  const tell = (id: string) => {
+    if (isLeaseId(id)) {
+      metrics.leasesExpired.inc();
+      log.warn({ id }, "lease expired with parts unsettled: they are given back");
+      return;
+    }
+    metrics.holdsExpired.inc();
+    log.warn({ id }, "hold expired unsettled: input estimate charged");
+  };
   let hasFailed = false;
   const expire = async () => {
     try {
-      for (const [index, id] of (await store.expire()).entries()) {
-        if (index % SLICE === SLICE - 1) await nextTurn();
-        if (isLeaseId(id)) {
-          metrics.leasesExpired.inc();
-          log.warn({ id }, "lease expired with parts unsettled: they are given back");
-          continue;
-        }
-        metrics.holdsExpired.inc();
-        log.warn({ id }, "hold expired unsettled: input estimate charged");
-      }
+      for await (const ids of inSlices(await store.expire(), SLICE)) ids.forEach(tell);
       hasFailed = false;
     } catch (error) {
       metrics.storeErrors.inc();
