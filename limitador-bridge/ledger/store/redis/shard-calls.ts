@@ -220,7 +220,7 @@ export class ShardCalls {
     );
   }
 
-  /** Up to `limit` counters of the shard whose key begins with `prefix`. */
+  /** At least the first `limit` counters of the shard whose id begins with `prefix`. */
   async counters({ keys }: Shard, prefix: string, limit: number): Promise<CounterView[]> {
     const views: CounterView[] = [];
     let after = "";
@@ -236,7 +236,7 @@ export class ShardCalls {
       after = String(next);
       listed += page;
     }
-    return views.slice(0, limit);
+    return views;
   }
 
   /** Runs a script that ends in claims; once more where the calendar did not reach. */

@@ -55,8 +55,9 @@ export class Shadow {
   }
 
   expire(nowMs: number): void {
-    for (const _all of this.#book.expire(nowMs, maxHolds)) break;
-    for (const _slice of this.#book.dropOver(nowMs, maxCounters)) break;
+    // There are never more, so that the first slice is all.
+    this.#book.expire(nowMs, maxHolds).next();
+    this.#book.dropOver(nowMs, maxCounters).next();
   }
 
   /** Takes over what the store has answered to a reservation. */
