@@ -16,6 +16,8 @@ test("times are written and read as Date does, whatever was before", () => {
         expect(text).toBe(new Date(ms).toISOString());
         expect(parseIsoTime(text)).toBe(ms);
       }
+      // Also of other seconds than the one that was written last.
+      expect(several.map(isoTime).map(parseIsoTime)).toEqual(several);
     }),
   );
 });
