@@ -94,6 +94,7 @@ function areRoutes(node: JsonNode | null): bool {
     const stream = route.get(utf8("stream"));
     const except = route.get(utf8("includeUsageExcept"));
     const pointer = route.get(utf8("maxOutputPointer"));
+    const limits = route.get(utf8("outputLimits"));
     const isRoute =
       isString(route.get(utf8("api"))) &&
       isPath(route.get(utf8("path"))) &&
@@ -102,6 +103,7 @@ function areRoutes(node: JsonNode | null): bool {
       (method === null || isString(method)) &&
       (except === null || areStrings(except)) &&
       (pointer === null || isString(pointer)) &&
+      (limits === null || limits.integer(-1) >= 0) &&
       (stream === null || isBool(stream));
     if (!isRoute) return false;
   }

@@ -24,6 +24,8 @@ export class ApiRoute {
   readonly stream: bool;
   /** Member of the body that limits the output, where it is one of the top level; else "". */
   readonly maxOutputName: string;
+  /** Of the pointers to an output limit those that this API takes, one bit for each. */
+  readonly limitMask: i32;
   /** Last byte of the pattern; 0: a wildcard. */
   readonly lastByte: u8;
   /** Of all requests whose path names no model. */
@@ -42,6 +44,7 @@ export class ApiRoute {
     this.stream = node.bool(utf8("stream"), false);
     const pointer = node.str(utf8("maxOutputPointer"), "/");
     this.maxOutputName = pointer.lastIndexOf("/") == 0 ? pointer.substring(1) : "";
+    this.limitMask = node.int(utf8("outputLimits"), -1) as i32;
     this.lastByte = lastByteOf(this.pattern);
     this.match = new ApiMatch(this, null);
   }

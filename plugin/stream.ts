@@ -250,7 +250,7 @@ export class Stream extends Asker {
   private ask(now: i64): Action {
     const exchange = this.exchange as Exchange;
     const root = this.root;
-    setLlm(exchange.facts, this.match, this.scan);
+    setLlm(exchange.facts, this.match, this.scan, this.lengthIsFree);
     if (this.config === root.filterConfig) {
       const lease = root.leases.admit(exchange.facts, now);
       exchange.lease = lease;
@@ -295,7 +295,7 @@ export class Stream extends Asker {
     const failOpen = config === null ? this.root.configuration.failOpen : config.failOpen;
     if (failOpen) {
       this.begin(nowMs());
-      setLlm((this.exchange as Exchange).facts, this.match, this.scan);
+      setLlm((this.exchange as Exchange).facts, this.match, this.scan, this.lengthIsFree);
       return this.forward(null);
     }
     this.refused();

@@ -45,7 +45,6 @@ export const AdmitRequest = Type.Object({
   requestId: Type.Optional(Text),
   attributes: Attributes,
   llm: LlmRequest,
-  prompt: Type.Optional(Text),
   /**
    * Asks for a lease only, for requests like this one: nothing is held for this request. Names the
    * lease that is nearly used up.
@@ -60,7 +59,7 @@ export const AdmitBatch = Type.Object({
   requests: Type.Array(AdmitRequest, { minItems: 1, maxItems: MAX_ASKS }),
 });
 
-export const Deny = Type.Object({
+const Deny = Type.Object({
   status: Type.Integer({ minimum: 400, maximum: 599 }),
   headers: HeaderMap,
   body: Text,
@@ -72,7 +71,7 @@ export const Deny = Type.Object({
  * for `inputBytes` and `maxOutputTokens`, which have bounds. The answer that brings a lease is,
  * headers and model, also that to each request under it.
  */
-export const Lease = Type.Object({
+const Lease = Type.Object({
   id: Type.String({ minLength: 1, maxLength: 160 }),
   /** How many requests it is for. */
   parts: Type.Integer({ minimum: 1, maximum: 100_000 }),
@@ -84,7 +83,7 @@ export const Lease = Type.Object({
 });
 
 /** Where a stream is ended, as if the model had come to its output limit. */
-export const Cut = Type.Object({
+const Cut = Type.Object({
   /** Bytes of output text (as in `outputBytes`) that may pass. */
   afterOutputBytes: Count,
   /** What the client gets then, in the API's own framing, instead of all that follows. */
@@ -104,7 +103,7 @@ export const AdmitAnswer = Type.Object({
 });
 
 /** What became of one ask of a batch that could not be decided on: as if it had not been sent. */
-export const AdmitFailure = Type.Object({
+const AdmitFailure = Type.Object({
   error: Type.Object({ code: Text, message: Text }),
 });
 
@@ -112,7 +111,7 @@ export const AdmitAnswers = Type.Object({
   answers: Type.Array(Type.Union([AdmitAnswer, AdmitFailure])),
 });
 
-export const Outcome = Type.Union([
+const Outcome = Type.Union([
   Type.Literal("ok"),
   Type.Literal("client_disconnect"),
   Type.Literal("upstream_error"),
@@ -172,6 +171,8 @@ export const SettlementRecord = Type.Object({
   events: Type.Optional(Count),
   /** True when the stream's own end marker was seen (`data: [DONE]`). */
   done: Type.Optional(Type.Boolean()),
+  /** The body ends within a document or an event: what that says of the end is not all it says. */
+  unfinished: Type.Optional(Type.Boolean()),
 });
 
 /** A lease that admits no more. Told after the records of the batch that it comes with. */
@@ -188,7 +189,7 @@ export const SettleRequest = Type.Object({
 export const SettleAnswer = Type.Object({ accepted: Count, duplicate: Count });
 
 /** One LLM API, told by the end of the path. First match in the list wins. */
-export const ApiRoute = Type.Object({
+const ApiRoute = Type.Object({
   api: Text,
   /**
    * Suffix of the path (query removed), beginning with "/". `{model}` stands for one or more
@@ -206,13 +207,18 @@ export const ApiRoute = Type.Object({
   includeUsageExcept: Type.Optional(Type.Array(Text)),
   /** JSON pointer where a request that tells no output limit is given one; not given: nowhere. */
   maxOutputPointer: Type.Optional(Text),
+  /**
+   * Of `request.maxOutputTokens` those that this API takes, one bit for each by its place; what
+   * stands at the others is no limit. Not given: all.
+   */
+  outputLimits: Type.Optional(Type.Integer({ minimum: 0, maximum: 0x7fffffff })),
   /** HTTP method, POST unless told; other methods on the path are not metered. */
   method: Type.Optional(Text),
   /** Where `stream` is told by the path and not by the body. */
   stream: Type.Optional(Type.Boolean()),
 });
 
-export const PropertyType = Type.Union([
+const PropertyType = Type.Union([
   Type.Literal("string"),
   Type.Literal("int"),
   Type.Literal("bool"),
@@ -237,7 +243,10 @@ export const FilterConfig = Type.Object({
     /** Dynamic metadata: namespace, then keys; the subtree there is sent. */
     metadata: Type.Array(Type.Array(Text, { minItems: 1 })),
   }),
-  /** JSON pointers into the request body. A list is tried in order, the first present wins. */
+  /**
+   * JSON pointers into the request body. A list is tried in order, the first present wins; of
+   * `maxOutputTokens` and `choices` the largest counts, and a limit that is no number is none.
+   */
   request: Type.Object({
     model: Type.Array(Text),
     stream: Type.Array(Text),

@@ -1,5 +1,7 @@
 /** A request body as the filter would have read it. Pure. */
+import { splitTarget } from "../cel/request-path.ts";
 import type { ApiRoute, FilterConfig, LlmRequest } from "../contract/filter.ts";
+import { type ApiOfPath, apiOfPath } from "../usage/api-path.ts";
 
 export type RequestPointers = Pick<
   FilterConfig["request"],
@@ -25,24 +27,25 @@ export interface AskedRequest {
 
 /** What the filter would tell the service of the request. */
 export function llmRequest(asked: AskedRequest, { apis, request, bodyPointers }: ReadParts) {
-  const { api, path, body } = asked;
-  const route = path === null ? null : routeOf(path, apis);
+  const { api, body } = asked;
+  const told = toldByPath(asked, apis);
   const first = (pointers: readonly string[]) =>
     pointers.map((pointer) => valueAt(body, pointer)).find((value) => value != null);
-  const model = route?.model ?? first(request.model);
-  const stream = route?.route.stream ?? first(request.stream);
-  const choices = first(request.choices);
-  const maxOutputTokens = first(request.maxOutputTokens);
+  const model = told?.model ?? first(request.model);
+  const stream = told?.route.stream ?? first(request.stream);
+  const route = told?.route ?? apis.find((each) => each.api === api);
+  const limits = route?.outputLimits ?? -1;
+  const taken = request.maxOutputTokens.filter((_, at) => (limits >> at) & 1);
   const values = bodyPointers.flatMap((pointer) => {
     const value = valueAt(body, pointer);
     return value === undefined ? [] : [[pointer, value]];
   });
   return {
-    api: api ?? route?.route.api ?? null,
+    api: api ?? told?.route.api ?? null,
     model: typeof model === "string" && model !== "" ? model : null,
     stream: stream === true,
-    maxOutputTokens: isCount(maxOutputTokens) ? maxOutputTokens : null,
-    choices: isCount(choices) && choices > 0 ? choices : 1,
+    maxOutputTokens: outputLimit(taken.map((pointer) => valueAt(body, pointer))),
+    choices: Math.max(1, ...countsAt(body, request.choices)),
     inputBytes: asked.bodyBytes,
     ...(values.length === 0 ? {} : { body: Object.fromEntries(values) }),
   } satisfies LlmRequest;
@@ -53,40 +56,17 @@ export function llmRequest(asked: AskedRequest, { apis, request, bodyPointers }:
  * and a prompt (see FilterConfig.request.prompt). Not told where: it is taken to be metered.
  */
 export function isMetered(
-  { api, path, body }: AskedRequest,
+  asked: AskedRequest,
   { apis, request }: Pick<ReadParts, "apis" | "request">,
 ): boolean {
-  if (api !== null || path === null || routeOf(path, apis) !== null) return true;
+  const { api, path, body } = asked;
+  if (api !== null || path === null || toldByPath(asked, apis) !== null) return true;
   const hasModel = request.model.some((pointer) => typeof valueAt(body, pointer) === "string");
   return hasModel && request.prompt.some((pointer) => valueAt(body, pointer) !== undefined);
 }
 
-/** The first API whose path the request's ends with, and the model that stands there. */
-function routeOf(path: string, apis: readonly ApiRoute[]) {
-  const plain = path.split("?", 1)[0] ?? "";
-  for (const route of apis) {
-    if ((route.method ?? "POST") !== "POST") continue;
-    const found = patternOf(route.path).exec(plain);
-    if (found !== null) return { route, model: found[1] === undefined ? null : decoded(found[1]) };
-  }
-  return null;
-}
-
-/** See ApiRoute.path: `{model}` gives the model, `*` is any segment. */
-function patternOf(path: string): RegExp {
-  const parts = path.split(/(\{model\}|\*)/).map((part) => {
-    if (part === "{model}") return "([^/]+)";
-    return part === "*" ? "[^/]+" : part.replace(/[\\^$.*+?()[\]{}|]/g, "\\$&");
-  });
-  return new RegExp(`${parts.join("")}$`);
-}
-
-function decoded(text: string): string {
-  try {
-    return decodeURIComponent(text);
-  } catch {
-    return text;
-  }
+function toldByPath({ path }: AskedRequest, apis: readonly ApiRoute[]): ApiOfPath | null {
+  return path === null ? null : apiOfPath(splitTarget(path).path, "POST", apis);
 }
 
 /** RFC 6901; undefined where there is nothing. */
@@ -98,6 +78,16 @@ function valueAt(body: unknown, pointer: string): unknown {
       return undefined;
     return (value as Record<string, unknown>)[name];
   }, body);
+}
+
+/** The largest; null where there is none, or one that is no number and so may be none. */
+function outputLimit(values: unknown[]): number | null {
+  const told = values.filter((value) => value !== undefined);
+  return told.length > 0 && told.every(isCount) ? Math.max(...told) : null;
+}
+
+function countsAt(body: unknown, pointers: readonly string[]): number[] {
+  return pointers.map((pointer) => valueAt(body, pointer)).filter(isCount);
 }
 
 function isCount(value: unknown): value is number {

@@ -100,9 +100,10 @@ function viewBefore(
   known: CounterState | undefined,
   nowMs: number,
 ): CounterView {
-  const { key, unit, limit } = claim;
+  const { key, unit, window, limit } = claim;
   const { used, held, endMs: resetsAtMs } = known ?? counterAt(undefined, claim, nowMs);
-  return { key, unit, limit, used, held, resetsAtMs, remaining: Math.max(0, limit - used - held) };
+  const remaining = Math.max(0, limit - used - held);
+  return { key, unit, window, limit, used, held, resetsAtMs, remaining };
 }
 
 /** See LimitClaim: how far over its limit a request may go. */

@@ -1,7 +1,7 @@
 /** Which tokenizer counts for which model, as far as it is published. Pure. */
 import { getEncodingNameForModel, type TiktokenModel } from "js-tiktoken/lite";
 
-export const ENCODINGS = ["cl100k_base", "o200k_base"] as const;
+const ENCODINGS = ["cl100k_base", "o200k_base"] as const;
 export type Encoding = (typeof ENCODINGS)[number];
 
 /** Families of models, for names that js-tiktoken does not know yet. */

@@ -1,5 +1,6 @@
 /** The LLM APIs that are known by their path. An API keeps the name of who invented its shape. */
 import type { ApiRoute } from "../contract/filter.ts";
+import { OUTPUT_LIMITS, outputLimitsOf } from "./output-limits.ts";
 
 type Options = Partial<Omit<ApiRoute, "api" | "path" | "errorShape">>;
 
@@ -34,6 +35,8 @@ const ASK: Options = { includeUsage: true, includeUsageExcept: REFUSED_BY };
 const MAX_TOKENS: Options = { maxOutputPointer: "/max_tokens" };
 /** OpenAI's reasoning models take no other. */
 const CHAT: Options = { maxOutputPointer: "/max_completion_tokens" };
+/** What it takes is up to the model that is served there. */
+const ANY_LIMIT: Options = { outputLimits: (1 << OUTPUT_LIMITS.length) - 1 };
 const RESPONSES: Options = { maxOutputPointer: "/max_output_tokens" };
 
 const route = (api: string, errorShape: string, path: string, options: Options = {}): ApiRoute => ({
@@ -41,6 +44,7 @@ const route = (api: string, errorShape: string, path: string, options: Options =
   path,
   errorShape,
   includeUsage: false,
+  outputLimits: outputLimitsOf(api),
   ...options,
 });
 const openai = (api: string, path: string, options?: Options) =>
@@ -98,8 +102,11 @@ const OPENAI: ApiRoute[] = [
   openai("audio.speech", "/audio/speech"),
   openai("moderations", "/moderations"),
   openai("moderations", "/classifications"),
-  openai("chat.completions", "/serving-endpoints/{model}/invocations", MAX_TOKENS),
-  openai("chat.completions", "/endpoints/{model}/invocations", MAX_TOKENS),
+  openai("chat.completions", "/serving-endpoints/{model}/invocations", {
+    ...MAX_TOKENS,
+    ...ANY_LIMIT,
+  }),
+  openai("chat.completions", "/endpoints/{model}/invocations", { ...MAX_TOKENS, ...ANY_LIMIT }),
 ];
 
 const anthropic = (path: string, options: Options = {}) =>

@@ -5,26 +5,14 @@
 import type { FilterConfig } from "../contract/filter.ts";
 import { API_ROUTES } from "./api-routes.ts";
 import { ERROR_SHAPES, ERROR_TYPES } from "./error-shapes.ts";
+import { OUTPUT_LIMITS } from "./output-limits.ts";
 import { TEXT_POINTERS } from "./text-bytes.ts";
 
-/** Of a request body. The first that is present wins. */
-export const REQUEST_POINTERS: Omit<FilterConfig["request"], "body"> = {
+/** Of a request body. The first that is present wins; of limits and choices the largest. */
+const REQUEST_POINTERS: Omit<FilterConfig["request"], "body"> = {
   model: ["/model", "/model_id", "/modelId"],
   stream: ["/stream"],
-  maxOutputTokens: [
-    "/max_completion_tokens",
-    "/max_output_tokens",
-    "/max_tokens",
-    "/generationConfig/maxOutputTokens",
-    "/generation_config/max_output_tokens",
-    "/inferenceConfig/maxTokens",
-    "/options/num_predict",
-    "/max_tokens_to_sample",
-    "/textGenerationConfig/maxTokenCount",
-    "/max_gen_len",
-    "/parameters/max_new_tokens",
-    "/parameters/max_tokens",
-  ],
+  maxOutputTokens: [...OUTPUT_LIMITS],
   choices: ["/n", "/generationConfig/candidateCount", "/num_generations"],
   prompt: [
     "/messages",
@@ -152,7 +140,7 @@ export const BEDROCK_HEADERS = {
 };
 
 /** Of a response document. */
-export const RESPONSE_POINTERS: FilterConfig["response"] = {
+const RESPONSE_POINTERS: FilterConfig["response"] = {
   usage: USAGE,
   facts: [
     ...MODEL_FACTS,

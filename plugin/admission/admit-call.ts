@@ -9,11 +9,15 @@ const NULL = utf8("null");
 
 const llm = new ByteWriter();
 
-/** Writes down the contract's LlmRequest. scan null: the request has no body. */
+/**
+ * Writes down the contract's LlmRequest. scan null: the request has no body; lengthIsFree: a body
+ * of another length can be sent.
+ */
 export function setLlm(
   facts: RequestFacts,
   match: ApiMatch | null,
   scan: RequestScan | null,
+  lengthIsFree: bool,
 ): void {
   const out = llm;
   out.reset();
@@ -33,8 +37,8 @@ export function setLlm(
     out.text(utf8(',"body":'));
     scan.writeBody(out);
   }
-  // Nothing can be changed in it, so that nothing may be promised (RequestScan.isObject).
-  if (scan !== null && !scan.isObject) out.text(utf8(',"rewritable":false'));
+  // Nothing can be changed in it, so that nothing may be promised (Stream.rewrite).
+  if (scan !== null && !(lengthIsFree && scan.isObject)) out.text(utf8(',"rewritable":false'));
   facts.inputBytes = scan === null ? 0 : scan.scannedBytes;
   facts.maxOutputTokens = scan === null ? -1 : scan.maxOutputTokens;
   out.text(utf8(',"maxOutputTokens":'));

@@ -11,12 +11,15 @@ import { ApiMatch, isForm } from "./api-path";
 import { RequestHead } from "./attributes";
 
 const UNSET: i32 = i32.MAX_VALUE;
+/** Output limits of one request that can be lowered; more are no request that anyone answers. */
+const MOST_LIMITS: i32 = 2;
 /** So many are kept for requests to come. */
 const MOST_FREE = 64;
 
 /**
  * What the filter reads in a request body as it arrives. Offsets are those of the body's bytes, so
- * that the request can be rewritten in place. Of two same keys the last counts, as parsers do. The
+ * that the request can be rewritten in place. Of two same keys the last counts, as parsers do, but
+ * of output limits and choices the largest: what is held must do whatever the server reads. The
  * fields of a form are read as the members of an object are; a form cannot be rewritten.
  */
 export class RequestScan extends JsonSink {
@@ -26,9 +29,9 @@ export class RequestScan extends JsonSink {
   modelStart: i32 = 0;
   modelEnd: i32 = 0;
   stream: bool = false;
-  maxOutputTokens: i64 = -1;
-  maxStart: i32 = 0;
-  maxEnd: i32 = 0;
+  /** Where the output limits stand that the API knows, as start and end. */
+  limitPlaces: StaticArray<i32> = new StaticArray<i32>(2 * MOST_LIMITS);
+  limitCount: i32 = 0;
   choices: i64 = 1;
   hasPrompt: bool = false;
   /** There is something for `writeBody` to write. */
@@ -57,8 +60,10 @@ export class RequestScan extends JsonSink {
   private fields: FieldPointers;
   private modelRank: i32 = UNSET;
   private streamRank: i32 = UNSET;
-  private maxRank: i32 = UNSET;
-  private choicesRank: i32 = UNSET;
+  /** The ranks at which the API takes an output limit, one bit for each. */
+  private limitMask: i32 = -1;
+  /** One more than the largest output limit; 0: none, all bits: one may be without an end. */
+  private limit: u64 = 0;
   /** What was read for each pointer that policies read; null: nothing. */
   private body: StaticArray<Bytes | null>;
 
@@ -66,6 +71,7 @@ export class RequestScan extends JsonSink {
   static take(config: FilterConfig, match: ApiMatch | null, head: RequestHead): RequestScan {
     const free = config.freeScans;
     const scan = free.length > 0 ? free.pop() : new RequestScan(config);
+    scan.limitMask = match === null ? -1 : match.route.limitMask;
     if (match === null || !isForm(head)) return scan;
     const type = head.contentType;
     litters(MULTIPART_SCANNER_BYTES);
@@ -83,7 +89,8 @@ export class RequestScan extends JsonSink {
   private reset(): void {
     this.hasModel = false;
     this.stream = false;
-    this.maxOutputTokens = -1;
+    this.limit = 0;
+    this.limitCount = 0;
     this.choices = 1;
     this.hasPrompt = false;
     if (this.hasBody) {
@@ -99,8 +106,6 @@ export class RequestScan extends JsonSink {
     this.documents = 0;
     this.modelRank = UNSET;
     this.streamRank = UNSET;
-    this.maxRank = UNSET;
-    this.choicesRank = UNSET;
     this.form = null;
     this.scanner.reset();
   }
@@ -154,9 +159,15 @@ export class RequestScan extends JsonSink {
     out.byte(0x7d);
   }
 
+  /** The largest output limit of those that the API knows; below 0: none that is sure. */
+  get maxOutputTokens(): i64 {
+    return <i64>(this.limit - 1);
+  }
+
   /** The body is one whole JSON object, so it can be rewritten by offsets. */
   get isObject(): bool {
-    return this.rootStart >= 0 && this.rootStart == this.firstByte && this.documents == 1;
+    const isOne = this.documents == 1 && this.limitCount <= MOST_LIMITS;
+    return isOne && this.rootStart >= 0 && this.rootStart == this.firstByte;
   }
 
   /** An LLM request; what was nested too deeply to be read may be one, too, and cost. */
@@ -195,17 +206,9 @@ export class RequestScan extends JsonSink {
         this.stream = type == 0x74;
       }
     } else if (field == RequestField.MaxOutputTokens) {
-      if (type == 0x30 && rank <= this.maxRank) {
-        this.maxRank = rank;
-        this.maxOutputTokens = wholeNumber(ptr, length);
-        this.maxStart = start;
-        this.maxEnd = end;
-      }
+      if ((this.limitMask >> rank) & 1) this.takeLimit(type, ptr, length, start, end);
     } else if (field == RequestField.Choices) {
-      if (type == 0x30 && rank <= this.choicesRank) {
-        this.choicesRank = rank;
-        this.choices = max(<i64>1, wholeNumber(ptr, length));
-      }
+      if (type == 0x30) this.choices = max(this.choices, wholeNumber(ptr, length));
     } else if (field == RequestField.StreamOptions) {
       this.optionsType = type;
       this.optionsStart = start;
@@ -220,6 +223,16 @@ export class RequestScan extends JsonSink {
       if (known === null) this.body[id] = new Bytes(ptr, length);
       else known.set(ptr, length);
     }
+  }
+
+  /** What is not a number, or below 0, is none to some servers and no limit to others. */
+  private takeLimit(type: u8, ptr: usize, length: i32, start: i32, end: i32): void {
+    const told = type == 0x30 && load<u8>(ptr) != 0x2d;
+    this.limit = max(this.limit, told ? <u64>wholeNumber(ptr, length) + 1 : u64.MAX_VALUE);
+    const at = this.limitCount++ << 1;
+    if (this.limitCount > MOST_LIMITS) return;
+    this.limitPlaces[at] = start;
+    this.limitPlaces[at + 1] = end;
   }
 
   override onOversize(id: i32, start: i32, end: i32): void {

@@ -77,13 +77,19 @@ class BodyEdits {
     this.replace(scan.modelStart, scan.modelEnd, from);
   }
 
-  /** Lowers the client's own output limit, or gives one in a member of this name ("": not). */
+  /**
+   * Lowers the client's own output limits, also what stands in their places and is none, or gives
+   * one in a member of this name ("": not).
+   */
   maxOutputTokens(scan: RequestScan, name: string, tokens: i64): void {
+    const told = scan.maxOutputTokens;
+    if (told >= 0 && told <= tokens) return;
     const from = texts.length;
-    if (scan.maxOutputTokens >= 0) {
-      if (scan.maxOutputTokens <= tokens) return;
+    if (scan.limitCount > 0) {
       texts.int(tokens);
-      this.replace(scan.maxStart, scan.maxEnd, from);
+      for (let i = 0; i < scan.limitCount; i++) {
+        this.replace(scan.limitPlaces[i << 1], scan.limitPlaces[(i << 1) + 1], from);
+      }
     } else if (name != "") {
       texts.jsonString(name);
       texts.byte(0x3a);

@@ -161,14 +161,22 @@ function llmRequest(request: Exchange["request"]): LlmRequest {
     pointers
       .flatMap((pointer) => valuesAt(request.body, pointer))
       .find((value) => typeof value === type);
+  const largest = <T>(pointers: string[], none: T) => {
+    const told = pointers.flatMap((pointer) => valuesAt(request.body, pointer));
+    const numbers = told.filter((value) => typeof value === "number");
+    return numbers.length === 0 ? none : Math.max(...numbers);
+  };
   const { route, model } = matchRoute(request.method, request.path);
+  const limits = route?.outputLimits ?? -1;
   return {
     api: route?.api ?? null,
     model: (first(CAPTURE.request.model, "string") as string | undefined) ?? model,
     stream: first(CAPTURE.request.stream, "boolean") === true || route?.stream === true,
-    maxOutputTokens:
-      (first(CAPTURE.request.maxOutputTokens, "number") as number | undefined) ?? null,
-    choices: (first(CAPTURE.request.choices, "number") as number | undefined) ?? 1,
+    maxOutputTokens: largest(
+      CAPTURE.request.maxOutputTokens.filter((_, at) => (limits >> at) & 1),
+      null,
+    ),
+    choices: largest(CAPTURE.request.choices, 1),
     inputBytes: request.body == null ? 0 : Buffer.byteLength(JSON.stringify(request.body)),
   };
 }

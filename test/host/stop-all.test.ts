@@ -89,6 +89,14 @@ describe("configured for such a host (hold_headers: false)", () => {
     expect(stream.upstream.text).toBe(TEXT);
   });
 
+  test("nothing is promised of a body whose headers went ahead with its length", () => {
+    const host = startTollgate({ configuration });
+    request(host, CHAT, { path: "/llm", stopAllOnHeaderStop: true });
+    expect(admit(host).llm).toMatchObject({ model: "gpt-4o-mini", rewritable: false });
+    request(host, CHAT, { stopAllOnHeaderStop: true });
+    expect(admit(host).llm.rewritable).toBeUndefined();
+  });
+
   test("what is not metered keeps its headers as they came", () => {
     const host = startTollgate({ configuration });
     const body = Buffer.from("x=1");

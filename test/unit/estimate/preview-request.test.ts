@@ -23,7 +23,7 @@ describe("what the filter would read", () => {
         api: "openai.chat.completions",
         model: "gpt-4o",
         stream: true,
-        maxOutputTokens: 5,
+        maxOutputTokens: 9,
         choices: 2,
       },
     ],

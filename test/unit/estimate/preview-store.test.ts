@@ -102,6 +102,7 @@ describe("a preview", () => {
         view: {
           key: "k",
           unit: "total",
+          window: claim.window,
           limit: 130,
           used: 0,
           held: 60,
