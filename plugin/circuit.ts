@@ -22,6 +22,11 @@ export class Circuit {
     log(LogLevel.Error, utf8("the budget service does not answer; following the failure mode"));
   }
 
+  /** Nobody asks any more: the metric is of those that do. */
+  end(): void {
+    if (this.isOpen) incrementMetric(this.metric, -1);
+  }
+
   /** A call was answered. Returns whether the circuit was open. */
   succeed(): bool {
     if (!this.isOpen) return false;

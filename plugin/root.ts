@@ -40,10 +40,10 @@ const PROBE_MS: i64 = 250;
 const MAX_CONFIG_BYTES = 4 * 1024 * 1024;
 
 const WORKER_KEY = utf8("tollgate.worker");
-const UNREADABLE = utf8("the service sent a filter config that cannot be read; keeping the last");
+const UNREADABLE = utf8("the service sent a filter config that cannot be read");
 const NOT_HELD = utf8(
   "hold_headers is set but no body came while headers were held: is " +
-    "allow_on_headers_stop_iteration missing in the plugin's configuration?",
+    "allow_on_headers_stop_iteration missing?",
 );
 const NODE_ID = utf8("xds\0node\0id");
 
@@ -91,7 +91,7 @@ export class Root extends Context {
   /** Reads the plugin configuration; false refuses to start. */
   configure(length: i32): bool {
     if (!bodyBytes(Body.PluginConfiguration, 0, length)) {
-      log(LogLevel.Error, utf8("the plugin configuration is missing: expected a JSON object"));
+      log(LogLevel.Error, utf8("the plugin configuration must be a JSON object"));
       return false;
     }
     const ptr = handedPtr;
@@ -129,7 +129,7 @@ export class Root extends Context {
     const status = callStatus(headers);
     const now = nowMs();
     if (this.queue.isMine(token)) {
-      if (status == 0) this.circuit.fail();
+      if (status == 0 && !this.closing) this.circuit.fail();
       this.queue.answered(status, now);
       if (this.closing && !this.queue.isBusy) {
         done();
@@ -171,6 +171,7 @@ export class Root extends Context {
   /** The host wants to end this root; false: it has to wait until `done` is called. */
   close(): bool {
     this.leases.sweep(i64.MAX_VALUE);
+    this.circuit.end();
     this.queue.drain(nowMs());
     this.closing = this.queue.isBusy;
     return !this.closing;
@@ -211,7 +212,8 @@ export class Root extends Context {
 
   private polled(status: i32, length: i32, now: i64): void {
     if (status == 200) this.readFilterConfig(length);
-    if (status == 200 || status == 304) {
+    // Until one can be read the service is as good as away.
+    if (this.filterConfig !== null && (status == 200 || status == 304)) {
       if (this.circuit.succeed()) this.queue.retryNow(now);
       return;
     }

@@ -33,6 +33,14 @@ export function isSpace(byte: u32): bool {
   return byte == Ascii.Space || byte - Ascii.Tab < 2 || byte == Ascii.Cr;
 }
 
+/**
+ * True for the three bytes of UTF-8's byte order mark. None of them can begin a value or a field,
+ * so whoever passes them over where a stream begins need not keep how much of the mark has come.
+ */
+export function isMarkByte(byte: u32): bool {
+  return byte == 0xef || byte == 0xbb || byte == 0xbf;
+}
+
 /** First position in [p, end) that is not JSON white space, else `end`. */
 export function skipSpace(p: usize, end: usize): usize {
   while (p < end && isSpace(load<u8>(p))) p++;

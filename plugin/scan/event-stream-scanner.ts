@@ -1,5 +1,4 @@
 import { crc32 } from "./crc32";
-import { EventStreamHeaders } from "./event-stream-headers";
 import { JsonScanner } from "./json-scanner";
 
 /** What an EventStreamScanner tells of a stream. */
@@ -9,8 +8,6 @@ export abstract class EventStreamSink {
    * message and the scanner takes no more; what its payload told cannot be relied on.
    */
   abstract onFrame(valid: bool): void;
-  /** The message is an exception or error; onFrame follows. */
-  abstract onException(): void;
 }
 
 const enum State {
@@ -34,6 +31,8 @@ const MOST_BYTES: u32 = 16 << 20;
  *   | total length 4 | headers length 4 | prelude CRC 4 | headers | payload | message CRC 4 |
  *   |<------- prelude CRC is of these ->|
  *   |<------- message CRC is of these ---------------------------------->|
+ *
+ * Headers are passed over: what they tell of a message, or of an error, its payload tells, too.
  */
 export class EventStreamScanner {
   private state: State = State.Prelude;
@@ -48,7 +47,6 @@ export class EventStreamScanner {
   /** The last four bytes. */
   private word: u32 = 0;
   private preludeCrc: u32 = 0;
-  private headers: EventStreamHeaders = new EventStreamHeaders();
 
   constructor(
     private json: JsonScanner,
@@ -89,7 +87,6 @@ export class EventStreamScanner {
     this.state = State.Prelude;
     this.left = PRELUDE_BYTES;
     this.crc = 0;
-    this.headers.begin();
   }
 
   private take(ptr: usize, len: i32): void {
@@ -98,7 +95,6 @@ export class EventStreamScanner {
         this.takePrelude(ptr, len);
         break;
       case State.Headers:
-        this.headers.push(ptr, len);
         this.crc = crc32(this.crc, ptr, len);
         break;
       case State.Payload:
@@ -160,10 +156,8 @@ export class EventStreamScanner {
 
   private endMessage(): void {
     const valid = this.word == this.crc;
-    const isException = this.headers.isException;
     this.json.end();
     this.beginMessage();
-    if (valid && isException) this.sink.onException();
     this.sink.onFrame(valid);
   }
 }

@@ -1,4 +1,4 @@
-import { Ascii, isSpace } from "./ascii";
+import { Ascii, isMarkByte, isSpace } from "./ascii";
 import { findEither } from "./byte-search";
 import { ByteSink } from "./byte-sink";
 import { ScalarProgress, ScalarReader } from "./json-scalar";
@@ -11,9 +11,6 @@ const MAX_DEPTH: i32 = 128;
 const enum State {
   /** Between top-level values. */
   Outside,
-  /** After the first and the second byte of a byte order mark. */
-  Mark,
-  MarkEnd,
   /** After `[`. */
   FirstItem,
   /** After the comma of an array. */
@@ -56,7 +53,7 @@ export abstract class JsonGrammar extends ByteSink {
   /** A document was nested too deeply to be read, which says nothing of whether it is JSON. */
   tooDeep: bool = false;
   private state: State = State.Outside;
-  /** True until the first byte of a stream, where a byte order mark may stand. */
+  /** True until a stream has more than a byte order mark. */
   private fresh: bool = true;
   /** First bytes of the open containers, from 1. */
   private brackets: StaticArray<u8> = new StaticArray<u8>(MAX_DEPTH + 1);
@@ -107,12 +104,6 @@ export abstract class JsonGrammar extends ByteSink {
           continue;
         case State.Scalar:
           p = this.readScalar(p, end);
-          continue;
-        case State.Mark:
-          p = this.readMark(p, 0xbb, State.MarkEnd);
-          continue;
-        case State.MarkEnd:
-          p = this.readMark(p, 0xbf, State.Outside);
           continue;
         case State.Failed:
           return;
@@ -172,20 +163,10 @@ export abstract class JsonGrammar extends ByteSink {
   }
 
   private beginTop(p: usize, end: usize, byte: u8): usize {
-    const first = this.fresh;
+    if (this.fresh && isMarkByte(byte)) return p + 1;
     this.fresh = false;
-    if (first && byte == 0xef) {
-      this.state = State.Mark;
-      return p + 1;
-    }
     this.topBegins(byte);
     return this.beginValue(p, end, byte);
-  }
-
-  private readMark(p: usize, expected: u8, next: State): usize {
-    if (load<u8>(p) != expected) return this.failAt(p);
-    this.state = next;
-    return p + 1;
   }
 
   private beginItem(p: usize, end: usize, byte: u8): usize {

@@ -1,4 +1,4 @@
-import { Ascii } from "./ascii";
+import { Ascii, isMarkByte } from "./ascii";
 import { findEither } from "./byte-search";
 import { JsonScanner } from "./json-scanner";
 import { DataFeed } from "./sse-data";
@@ -20,8 +20,8 @@ export abstract class SseSink {
 }
 
 const enum State {
-  /** Within a byte order mark; `matched` bytes have come. */
-  Mark,
+  /** Nothing has come but a byte order mark. */
+  Fresh,
   LineStart,
   /** Within a field name whose first `matched` bytes are those of `data`. */
   Name,
@@ -42,9 +42,6 @@ const enum Pending {
   Event,
 }
 
-const MARK_BYTES: i32 = 3;
-/** The byte order mark in UTF-8, first byte lowest. */
-const MARK: u32 = 0xbfbbef;
 const DATA_BYTES: i32 = 4;
 /** `data`, first byte lowest. */
 const DATA: u32 = 0x61746164;
@@ -67,7 +64,7 @@ const DATA: u32 = 0x61746164;
 export class SseScanner {
   /** True when the event that ends has a data line. */
   hadData: bool = false;
-  private state: State = State.Mark;
+  private state: State = State.Fresh;
   private matched: i32 = 0;
   /** True when the block has a line that is not blank. */
   private begun: bool = false;
@@ -114,7 +111,7 @@ export class SseScanner {
   }
 
   private begin(): void {
-    this.state = State.Mark;
+    this.state = State.Fresh;
     this.matched = 0;
     this.pending = Pending.Nothing;
     this.beginBlock();
@@ -128,8 +125,10 @@ export class SseScanner {
   /** Reads on from `p`, which is before `end`, and returns how far it came. */
   private step(p: usize, end: usize, chunk: usize): usize {
     switch (this.state) {
-      case State.Mark:
-        return this.readMark(p);
+      case State.Fresh:
+        if (isMarkByte(load<u8>(p))) return p + 1;
+        this.state = State.LineStart;
+        return p;
       case State.Data:
       case State.Other: {
         const stop = findEither(p, end, Ascii.Cr, Ascii.Lf);
@@ -142,17 +141,6 @@ export class SseScanner {
         return this.readName(p, byte);
       }
     }
-  }
-
-  private readMark(p: usize): usize {
-    if (load<u8>(p) == ((MARK >> (this.matched << 3)) & 0xff)) {
-      if (++this.matched == MARK_BYTES) this.state = State.LineStart;
-      return p + 1;
-    }
-    // A part of the mark is the beginning of a field name like any other.
-    this.begun = this.matched != 0;
-    this.state = this.begun ? State.Other : State.LineStart;
-    return p;
   }
 
   /** Reads one byte where a line begins, in its name, or after the colon of a data field. */

@@ -6,6 +6,7 @@ import {
   HeaderMap,
   handedLength,
   handedPtr,
+  nowMs,
   property,
   propertyInt,
   removeHeader,
@@ -29,6 +30,8 @@ import { ResponseCapture } from "./response-capture";
 import { ResponseHead } from "./response-head";
 
 const SLICE_BYTES = 64 * 1024;
+/** Time for a client to take the end of its stream. */
+const CLOSE_AFTER_MS: i64 = 500;
 /** What x-request-id is as a rule. */
 const UUID_BYTES = 36;
 /** Room for what most responses have. */
@@ -42,6 +45,8 @@ const CODE_DETAILS = utf8("response\0code_details");
 const FLAGS = utf8("response\0flags");
 /** response.code_details of every response that the upstream gave. */
 const VIA_UPSTREAM = utf8("via_upstream");
+/** The request goes on as another one, which is metered by itself. */
+const REDIRECTED = utf8("internal_redirect");
 const CLIENT_GONE = utf8("client_disconnect");
 const TRUNCATED = utf8("truncated");
 const UPSTREAM_ERROR = utf8("upstream_error");
@@ -78,6 +83,8 @@ export class Exchange {
   number: u64 = 0;
 
   private startMs: i64 = 0;
+  /** When a stream whose client has its end is closed; 0: nothing has come since. */
+  private closeMs: i64 = 0;
   private status: i32 = 0;
   private capture: ResponseCapture | null = null;
   /** JSON; no bytes: none of the response headers that are wanted was there. */
@@ -92,6 +99,7 @@ export class Exchange {
     this.modelSent = "";
     this.addedUsage = false;
     this.complete = false;
+    this.closeMs = 0;
     this.status = 0;
     this.keptHeaders.length = 0;
     attributes.reset();
@@ -146,8 +154,7 @@ export class Exchange {
     if (capture === null) return;
     const client = capture.client;
     if (client !== null) {
-      // The client has its end; that of the upstream is made now that more has come.
-      if (client.isCut && !endOfStream) closeStream(Direction.Response);
+      if (client.isCut && !endOfStream) this.closeSoon();
       client.beginCallback();
     }
     for (let at = 0; at < length; ) {
@@ -165,6 +172,16 @@ export class Exchange {
     if (client.changed) {
       replaceBodyStart(Body.Response, length, clientBytes.ptr, clientBytes.length);
     }
+  }
+
+  /**
+   * The client has its end; that of the upstream is made, where more comes, after a while: with a
+   * stream of HTTP/2 goes what the client has not yet taken.
+   */
+  private closeSoon(): void {
+    const now = nowMs();
+    if (this.closeMs == 0) this.closeMs = now + CLOSE_AFTER_MS;
+    else if (now >= this.closeMs) closeStream(Direction.Response);
   }
 
   /** The body is over; what an SSE stream left unfinished cannot be sent any more. */
@@ -185,7 +202,6 @@ export class Exchange {
     ending.timeMs = this.startMs;
     ending.durationMs = max(<i64>0, nowMs - this.startMs);
     ending.modelSent = this.modelSent;
-    ending.forwarded = this.forwarded;
     ending.status = this.status;
     ending.facts = this.facts;
     const lease = this.lease;
@@ -193,6 +209,8 @@ export class Exchange {
     ending.responseHeaders = this.keptHeaders;
     ending.detailsLength = property(CODE_DETAILS) ? handedLength : 0;
     ending.detailsPtr = handedPtr;
+    const isGone = isText(ending.detailsPtr, ending.detailsLength, REDIRECTED);
+    ending.forwarded = this.forwarded && !isGone;
     ending.outcome = this.outcome(capture);
     writeRecord(ending, capture, this.config, out);
     release(ending.detailsPtr);

@@ -93,10 +93,10 @@ export class SettlementQueue {
     if (this.returns.length < MOST_RETURNS) this.returns.push(lease);
   }
 
-  /** Sends all that there is, one batch after the other. */
+  /** Sends all that there is, one batch after the other; what is not taken at once is lost. */
   drain(nowMs: i64): void {
     this.isDraining = true;
-    this.flush(nowMs);
+    this.retryNow(nowMs);
   }
 
   /** A batch is under way. */
@@ -226,6 +226,10 @@ export class SettlementQueue {
     this.sentReturns = 0;
     this.backoffMs = min(max(this.backoffMs * 2, FIRST_BACKOFF_MS), MOST_BACKOFF_MS);
     this.notBeforeMs = nowMs + this.backoffMs;
+    if (!this.isDraining || this.oneByOne) return;
+    this.lose(this.count);
+    this.drop(0, this.count);
+    this.flush(nowMs);
   }
 
   /** The service answers again: no need to wait longer. */

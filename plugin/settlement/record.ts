@@ -120,6 +120,7 @@ function writeCapture(capture: ResponseCapture, config: FilterConfig, out: ByteW
   out.int(capture.events);
   out.text(utf8(',"done":'));
   out.text(capture.done ? TRUE : FALSE);
+  if (capture.unfinished) out.text(utf8(',"unfinished":true'));
 }
 
 /** Returns false: what follows is not the first. */

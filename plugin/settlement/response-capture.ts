@@ -1,6 +1,7 @@
 import { bytesOf, lengthOf } from "../abi/text";
 import { FieldPointers, FilterConfig, ResponseField } from "../filter-config";
 import { litters } from "../garbage";
+import { isMarkByte, isSpace } from "../scan/ascii";
 import { EventStreamScanner, EventStreamSink } from "../scan/event-stream-scanner";
 import { GzipInflater, InflateSink } from "../scan/gzip-inflater";
 import { JsonScanner, JsonSink } from "../scan/json-scanner";
@@ -13,7 +14,6 @@ import { Beginning, beginning, Encoding, Framing } from "./framing";
 const INFLATER_BYTES = 48 * 1024;
 /** So many are kept for responses to come. */
 const MOST_FREE = 64;
-const BYTE_ORDER_MARK = memory.data<u8>([0xef, 0xbb, 0xbf]);
 const HEAD = memory.data(8);
 
 /** What is captured of one response as it passes: usage, facts, counts of text. */
@@ -43,8 +43,6 @@ export class ResponseCapture extends JsonSink {
   private usageSeen: bool = false;
   /** A choice has told that it goes on: the usage chunk comes after the last has ended. */
   private choiceOpen: bool = false;
-  /** Bytes of a byte order mark that came before the framing was known. */
-  private markBytes: i32 = 0;
   /** The first field name, the first byte lowest, until the framing is known. */
   private head: u64 = 0;
   private headLength: i32 = 0;
@@ -78,7 +76,6 @@ export class ResponseCapture extends JsonSink {
     this.choicesFull = false;
     this.usageSeen = false;
     this.choiceOpen = false;
-    this.markBytes = 0;
     this.head = 0;
     this.headLength = 0;
     this.json.reset();
@@ -161,15 +158,10 @@ export class ResponseCapture extends JsonSink {
    */
   private decide(ptr: usize, length: i32): void {
     const headBefore = this.headLength;
-    let markBytes = 0;
     for (let i = 0; i < length; i++) {
       const byte = load<u8>(ptr + <usize>i);
       if (this.headLength == 0) {
-        if (byte == 0x20 || byte == 0x0a || byte == 0x0d || byte == 0x09) continue;
-        if (byte == 0xef || byte == 0xbb || byte == 0xbf) {
-          markBytes++;
-          continue;
-        }
+        if (isSpace(byte) || isMarkByte(byte)) continue;
         if (byte == 0x7b || byte == 0x5b) {
           this.framing = Framing.Json;
           return;
@@ -182,16 +174,14 @@ export class ResponseCapture extends JsonSink {
       else this.framing = Framing.Opaque;
       return;
     }
-    this.markBytes += markBytes;
   }
 
-  /** headBytes: of its first name that came in earlier pieces, as did a byte order mark. */
+  /** headBytes: of its first name that came in earlier pieces. */
   private beginSse(headBytes: i32): void {
     this.framing = Framing.Sse;
     const known = this.sse;
     const sse = known === null ? new SseScanner(this.json, new SseEvents(this)) : known;
     this.sse = sse;
-    sse.push(BYTE_ORDER_MARK, min(this.markBytes, 3));
     store<u64>(HEAD, this.head);
     sse.push(HEAD, headBytes);
   }
@@ -251,9 +241,9 @@ export class ResponseCapture extends JsonSink {
   override onDocument(valid: bool): void {
     // What is not JSON is no usage chunk, whatever is in it.
     if (!valid) this.usageSeen = false;
-    if (this.framing != Framing.Json) return;
-    if (valid) this.events++;
+    // The end of an SSE event takes this back, and that of a frame.
     this.unfinished = !valid;
+    if (valid && this.framing == Framing.Json) this.events++;
   }
 }
 
@@ -293,9 +283,5 @@ class FrameEvents extends EventStreamSink {
 
   override onFrame(valid: bool): void {
     this.capture.endFrame(valid);
-  }
-
-  override onException(): void {
-    this.capture.unfinished = true;
   }
 }

@@ -114,6 +114,26 @@ describe("before any filter config has come", () => {
     }
   });
 
+  test.each([
+    ["deny", 503],
+    ["allow", undefined],
+  ] as const)(
+    "failure_mode %s decides where the first one cannot be read",
+    (failureMode, status) => {
+      const host = startFilter({ configuration: { failure_mode: failureMode } });
+      host.advance(10);
+      const waiting = request(host, CHAT);
+      host.pendingCall("/v1/filter-config").respond(200, {}, { version: "v0" });
+      expect(host.logText()).toContain("a filter config that cannot be read");
+      expect(waiting.client.status).toBe(status);
+      expect(waiting.upstream.isEnded).toBe(status === undefined);
+      host.advance(300);
+      answerConfig(host, makeFilterConfig());
+      request(host, CHAT);
+      expect(admit(host).llm.model).toBe("gpt-4o-mini");
+    },
+  );
+
   test("what passed then is settled once the service is there", () => {
     const host = startFilter({ configuration: { failure_mode: "allow" } });
     host.advance(10);
@@ -134,7 +154,7 @@ test("a new filter config is in force for the next request, a broken one is not"
   const poll = host.pendingCall("/v1/filter-config");
   expect(poll.headers.get("if-none-match")).toBe('"v1"');
   poll.respond(200, {}, "not json");
-  expect(host.logText()).toContain("cannot be read; keeping the last");
+  expect(host.logText()).toContain("a filter config that cannot be read");
   request(host, CHAT).disconnect();
   host.advance(1000);
   const attributes = { headers: ["x-team"], properties: [], metadata: [] };

@@ -142,6 +142,13 @@ export class Stream implements Context {
     this.finish(ResponseFlag.DownstreamConnectionTermination);
   }
 
+  /** Envoy follows a redirect by itself: what comes next is another stream. */
+  redirect(): void {
+    this.needUpstream();
+    this.codeDetails = "internal_redirect";
+    this.finish(0);
+  }
+
   /** The upstream goes away: Envoy answers 503 itself, or cuts a response that has begun. */
   resetUpstream(reason: ResetReason = "connection_termination"): void {
     this.needUpstream();

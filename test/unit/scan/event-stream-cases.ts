@@ -28,12 +28,15 @@ const streams: [name: string, stream: Buffer, told: Call[]][] = [
   [
     "an exception",
     frame('{"message":"slow down"}', header(":exception-type", "throttlingException")),
-    [["document", true], ["exception"], ["frame", true]],
+    [
+      ["document", true],
+      ["frame", true],
+    ],
   ],
   [
     "an error after headers of all types",
     frame("", ...otherHeaders.slice(0, -1), header(":error-code", "500")),
-    [["exception"], ["frame", true]],
+    [["frame", true]],
   ],
   [
     "a header block that cannot be read: a name of no length",
@@ -45,11 +48,10 @@ const streams: [name: string, stream: Buffer, told: Call[]][] = [
     frame("", rawHeader("x", 10, Buffer.alloc(0)), header(":error-code", "500")),
     [["frame", true]],
   ],
-  ["names that only look alike", frame("", header(":error-codf", "")), [["frame", true]]],
   [
     "a header that ends outside its block",
     frame("", rawHeader(":error-code", 7, Buffer.from([0xff, 0xff]))),
-    [["exception"], ["frame", true]],
+    [["frame", true]],
   ],
   [
     "a wrong message checksum, then a good message",
@@ -63,11 +65,6 @@ const streams: [name: string, stream: Buffer, told: Call[]][] = [
       ["document", false],
       ["frame", false],
     ],
-  ],
-  [
-    "an exception that is damaged",
-    damaged(frame("", header(":exception-type", "x")), -1),
-    [["frame", false]],
   ],
   ["a wrong prelude checksum", Buffer.concat([damaged(usage, 9), usage]), [["frame", false]]],
   ["a wrong length", Buffer.concat([damaged(usage, 3), usage]), [["frame", false]]],

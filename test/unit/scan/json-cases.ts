@@ -56,7 +56,7 @@ const malformed: string[] = [
   "tru",
   "x",
   "\u00a0{}",
-  "\ufeff\ufeff{}",
+  '{"a":\ufeff1}',
   `{"a":${"[".repeat(128)}${"]".repeat(128)}}`,
   "[{}",
   "[{},",
@@ -116,6 +116,8 @@ function describeGrammar(scan: ScanModule): void {
     ["an array, then a line", '[{"a":1}]\n{"a":2}', [true, true]],
     ["an array that is cut off", '[{"a":1},{"a"', [true, false]],
     ["a byte order mark", '\ufeff{"a":1}', [true]],
+    ["two of them", '\ufeff\ufeff{"a":1}', [true]],
+    ["a byte order mark and nothing else", "\ufeff", []],
     ["a byte order mark in the middle", '{"a":1}\ufeff{"a":2}', [true, false]],
   ];
   test.each(streams)("documents: %s", (_, text, expected) => {

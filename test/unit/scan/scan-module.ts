@@ -150,7 +150,6 @@ export class ScanModule {
       trailingLf: () => tell("trailingLf"),
       done: () => tell("done"),
       frame: (valid) => tell("frame", valid === 1),
-      exception: () => tell("exception"),
     };
   }
 }

@@ -41,9 +41,6 @@ class HostEventStreamSink extends EventStreamSink {
   onFrame(valid: bool): void {
     host.frame(valid as i32);
   }
-  onException(): void {
-    host.exception();
-  }
 }
 
 let pointers = new PointerSet();

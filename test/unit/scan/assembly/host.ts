@@ -15,4 +15,3 @@ export declare function event(end: i32, hadData: i32): void;
 export declare function trailingLf(): void;
 export declare function done(): void;
 export declare function frame(valid: i32): void;
-export declare function exception(): void;
