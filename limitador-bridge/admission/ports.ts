@@ -5,7 +5,10 @@ import type { Usage } from "../usage/normal-form.ts";
 /** A cost. `priced` is false where no price is known, and the cost then says nothing. */
 export interface Cost {
   costNanoUsd: number;
+  /** The price that was found is that of the model, though not all may have one that was used. */
   priced: boolean;
+  /** What was used and has no price; not given: nothing. */
+  unpriced?: readonly string[];
 }
 
 export interface Prices {

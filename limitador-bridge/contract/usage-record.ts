@@ -8,7 +8,7 @@ const Nullable = <T extends Type.TSchema>(schema: T) => Type.Union([schema, Type
 const Count = Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER });
 
 /** `input` includes cached tokens and cache writes, `output` includes reasoning. */
-export const RecordTokens = Type.Object({
+const RecordTokens = Type.Object({
   input: Count,
   output: Count,
   cacheRead: Count,
@@ -37,7 +37,7 @@ export const UsageRecord = Type.Object({
   otherUnits: Type.Optional(Type.Record(Type.String(), Type.Number())),
   /** nano-USD, rounded up once per request. */
   costNanoUsd: Count,
-  /** false where no price is known, and costNanoUsd says nothing. */
+  /** false where something that was used has no price, so that costNanoUsd says too little. */
   priced: Type.Boolean(),
   /** The model whose price was taken, where a policy says so of models without one. */
   pricedAs: Type.Optional(Type.String()),

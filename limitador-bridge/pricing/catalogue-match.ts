@@ -2,7 +2,7 @@
 import type { MatchLogic, ModelInfo, Provider } from "@pydantic/genai-prices";
 
 /** Whether a name satisfies a clause. Only regular expressions mind letter case. */
-export function satisfies(clause: MatchLogic, name: string): boolean {
+function satisfies(clause: MatchLogic, name: string): boolean {
   const lower = name.toLowerCase();
   if ("or" in clause) return clause.or.some((each) => satisfies(each, name));
   if ("and" in clause) return clause.and.every((each) => satisfies(each, name));

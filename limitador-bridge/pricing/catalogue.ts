@@ -31,6 +31,7 @@ const TOKEN_PRICES: Record<string, RateKey> = {
 };
 const UNIT_PRICES: Record<string, { unit: string; per: bigint }> = {
   web_searches_kcount: { unit: "web_search_requests", per: 1000n },
+  output_citation_mtok: { unit: "citation_tokens", per: 1_000_000n },
   social_searches_kcount: { unit: "x_search_requests", per: 1000n },
   storage_searches_kcount: { unit: "file_search_calls", per: 1000n },
   rerank_searches_kcount: { unit: "search_units", per: 1000n },
@@ -169,5 +170,8 @@ function unitPrices(price: ModelPrice): Record<string, UnitPrice> {
     const nanoUsd = typeof value === "number" ? nearestNanoUsd(value) : null;
     if (nanoUsd !== null) prices[unit] = { nanoUsd, per };
   }
+  // Perplexity's name for them.
+  const searches = prices.web_search_requests;
+  if (searches !== undefined) prices.search_queries = searches;
   return prices;
 }

@@ -5,8 +5,8 @@ import type { PriceEntry, RateKey, Rates, UnitPrice } from "./entry.ts";
 
 const TOKENS_PER_RATE = 1_000_000n;
 const REQUESTS = "requests";
-/** Units that are counted and that no provider charges. */
-const FREE_UNITS = new Set(["web_fetch_requests", "sources"]);
+/** Units that are counted, and that are charged by those alone who publish a price of them. */
+const FREE_UNITS = new Set(["web_fetch_requests", "sources", "search_queries", "citation_tokens"]);
 
 /** By kind the rates that apply, the first that there is. */
 const RATES_OF: Record<TokenKind, RateKey[]> = {

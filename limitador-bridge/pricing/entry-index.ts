@@ -47,11 +47,21 @@ export class EntryIndex {
     addTo(this.#named, match.toLowerCase(), each);
   }
 
-  /** The entry for a model at a time (ms since 1970); null where none matches. */
-  find(model: string, provider: string | null, timeMs: number): PriceEntry | null {
+  /**
+   * The entry for a model at a time (ms since 1970); null where none matches. An entry of another
+   * provider is none, unless nobody knows who served or `others` are asked for.
+   */
+  find(
+    model: string,
+    provider: string | null,
+    timeMs: number,
+    others = provider === null,
+  ): PriceEntry | null {
     let best: Layered | null = null;
     for (const each of this.#matches(model)) {
       if (!isValidAt(each.entry, timeMs)) continue;
+      const of = each.entry.provider;
+      if (!others && of !== null && of !== provider) continue;
       if (best === null || !isBefore(rank(best, provider), rank(each, provider))) best = each;
     }
     return best?.entry ?? null;

@@ -60,10 +60,13 @@ export function createPriceBook({ catalogue, tables, baseTables = [] }: PriceBoo
   const { entries } = new EntryIndex(tables, baseTables);
   const index = new EntryIndex(only(tables, isPrice), only(baseTables, isPrice));
   const limits = new EntryIndex(only(tables, isLimit), only(baseTables, isLimit));
+  // What a table says of another provider is better than to know nothing.
   const find: PriceBook["find"] = (model, provider, timeMs) =>
     model === null
       ? null
-      : (index.find(model, provider, timeMs) ?? catalogue.find(model, provider, timeMs));
+      : (index.find(model, provider, timeMs) ??
+        catalogue.find(model, provider, timeMs) ??
+        index.find(model, provider, timeMs, true));
   return {
     find,
     price(model, provider, usage, timeMs) {
@@ -71,7 +74,7 @@ export function createPriceBook({ catalogue, tables, baseTables = [] }: PriceBoo
     },
     maxOutputTokens(model, provider, timeMs) {
       // Some providers take a name with blanks around it, and so does the catalogue.
-      const entry = model === null ? null : limits.find(model.trim(), provider, timeMs);
+      const entry = model === null ? null : limits.find(model.trim(), provider, timeMs, true);
       return entry?.maxOutputTokens ?? null;
     },
     list: (timeMs) =>

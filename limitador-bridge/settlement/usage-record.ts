@@ -57,7 +57,7 @@ export function usageRecord(
     task: clip(payer.task),
     tokens: recordTokens(tokens),
     costNanoUsd: cost.costNanoUsd,
-    priced: cost.priced,
+    priced: cost.priced && (cost.unpriced ?? []).length === 0,
     // Nothing charged is what the provider told, by an error or by the endpoint.
     source: usage.source === "estimated" ? "estimated" : "reported",
     outcome: exchange.outcome,

@@ -72,8 +72,9 @@ export function readCapture(record: SettlementRecord): Capture {
 }
 
 /** Whether an end marker or a finish reason says that an answer came to its end. */
-export function hasFinished({ done, facts = {} }: SettlementRecord): boolean {
+export function hasFinished({ done, unfinished, facts = {} }: SettlementRecord): boolean {
   if (done === true) return true;
+  if (unfinished === true) return false;
   return Object.keys(facts).some((pointer) => {
     const value = facts[pointer] ?? "";
     return FINISHES.has(pointer) && value !== "" && value !== NOT_FINISHED;

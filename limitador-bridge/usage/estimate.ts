@@ -2,6 +2,7 @@
 import type { Ratios } from "../estimate/ratios.ts";
 import { type Capture, isCumulative } from "./capture.ts";
 import { inputTotal, noTokens, outputTotal, type TokenCounts } from "./normal-form.ts";
+import { isImageByTokens } from "./providers/media.ts";
 import type { Reading } from "./reading.ts";
 
 const FIRST_ERROR_STATUS = 400;
@@ -10,10 +11,13 @@ const OPAQUE_STREAM_FACTOR = 8;
 const OPAQUE_BODY_FACTOR = 2;
 /** Speech has about 2.5 words a second, of 6 bytes. */
 const SPOKEN_BYTES_PER_SECOND = 15;
+/** Of gpt-image-1's square images the tokens of the finest, as OpenAI publishes them. */
+const TOKENS_PER_IMAGE = 4_160;
 
-/** APIs that give no output tokens. */
+/** APIs whose bodies tell nothing of output tokens. */
 const NO_OUTPUT = new Set([
   "openai.embeddings",
+  "openai.images",
   "openai.audio.speech",
   "gemini.embedContent",
   "vertex.predict",
@@ -54,8 +58,21 @@ export function estimateUsage(
   const fromBytes = isKnown ? 0 : estimatedOutput(capture, ratios, model);
   const outputEstimate = Math.min(fromBytes, outputLimit(capture));
   tokens.outputText += Math.max(0, outputEstimate - outputTotal(tokens));
+  tokens.outputImage += Math.max(0, estimatedImages(capture) - outputTotal(tokens));
   if (inputTotal(tokens) + outputTotal(tokens) === 0) tokens.inputText = 1;
   return { tokens, otherUnits };
+}
+
+/** Tokens of the images that were asked for, where any answer came. */
+function estimatedImages(capture: Capture): number {
+  const { status, llm } = capture.record;
+  const isAnswer = status > 0 && status < FIRST_ERROR_STATUS && hasBegun(capture);
+  if (!isAnswer || !isImageByTokens(capture)) return 0;
+  return TOKENS_PER_IMAGE * Math.max(1, llm.choices);
+}
+
+function hasBegun({ record }: Capture): boolean {
+  return (record.responseBytes ?? 0) > 0 || (record.events ?? 0) > 0;
 }
 
 function estimatedOutput(capture: Capture, ratios: Ratios, model: string | null): number {
@@ -71,7 +88,7 @@ function estimatedOutput(capture: Capture, ratios: Ratios, model: string | null)
     return ratios.outputTokens(model, bytes / factor);
   }
   // Something came, with no text in it: a beginning, or a call of a tool.
-  return bytes > 0 || (record.events ?? 0) > 0 ? 1 : 0;
+  return hasBegun(capture) ? 1 : 0;
 }
 
 /** Bytes of text. A transcript as plain text or subtitles is text as a whole. */
@@ -80,8 +97,8 @@ function outputText({ api, record, textBytes, usage }: Capture): number {
   return isPlain && textBytes + usage.length === 0 ? (record.responseBytes ?? 0) : textBytes;
 }
 
-/** The request's own limit bounds what can have come. */
+/** The request's own limit bounds what can have come, where the API that takes it is known. */
 function outputLimit({ record: { llm } }: Capture): number {
-  if (llm.maxOutputTokens === null) return Number.MAX_SAFE_INTEGER;
+  if (llm.maxOutputTokens === null || llm.api === null) return Number.MAX_SAFE_INTEGER;
   return Math.max(1, llm.maxOutputTokens * Math.max(1, llm.choices));
 }

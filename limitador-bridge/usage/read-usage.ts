@@ -59,7 +59,9 @@ export function readUsage(capture: Capture, provider: string | null): Reading | 
 function byShape(capture: Capture): Map<Shape, CapturedUsage[]> {
   const shaped = new Map<Shape, CapturedUsage[]>();
   for (const each of capture.usage) {
-    addTo(shaped, shapeOf(capture, each), each);
+    const shape = shapeOf(capture, each);
+    // Others' metadata is what the client put in.
+    if (each.pointer !== "/metadata/usage" || shape === "converse") addTo(shaped, shape, each);
   }
   return shaped;
 }

@@ -28,7 +28,7 @@ function readOllama(capture: Capture): Reading | null {
   const reading = readOf(capture, OLLAMA);
   if (reading === null) return null;
   const embedding = capture.fact(OLLAMA.output) === undefined && capture.textBytes === 0;
-  const done = capture.fact("/done") === true;
+  const done = capture.fact("/done") === true && capture.record.unfinished !== true;
   return { ...reading, final: reading.final && (done || embedding), inputKnown: done };
 }
 

@@ -99,15 +99,28 @@ export function readOpenai(
 function lastWord(objects: { pointer: string; value: RawObject }[]): RawObject {
   const own = objects.filter(({ pointer }) => pointer !== "/x_groq/usage");
   const list = (own.length > 0 ? own : objects).map(({ value }) => value);
-  const full = list.findLast((value) =>
-    Object.values(value).some((field) => isCount(field) && field > 0),
-  );
-  return full ?? list.at(-1) ?? {};
+  return list.findLast(hasFigures) ?? list.at(-1) ?? {};
 }
+
+function hasFigures(value: RawObject): boolean {
+  return Object.values(value).some((field) => isCount(field) && field > 0);
+}
+
+/** Events that end a stream of media, and have its usage. */
+const LAST_EVENTS = new Set([
+  "transcript.text.done",
+  "speech.audio.done",
+  "image_generation.completed",
+  "image_edit.completed",
+]);
 
 /** With usage in every chunk, a stream without its end has not given the last of them. */
 function isLast(capture: Capture, objects: { pointer: string; value: RawObject }[]): boolean {
-  if (!capture.streamed || capture.finished || capture.record.framing === "json") return true;
+  if (!capture.streamed || capture.record.framing === "json") return true;
+  // Servers that repeat zeros give the figures after the last choice has ended.
+  const isWhole = capture.record.outcome === "ok" && capture.record.done === true;
+  if (!isWhole && !objects.some(({ value }) => hasFigures(value))) return false;
+  if (capture.finished || LAST_EVENTS.has(String(capture.fact("/type")))) return true;
   if (objects.some(({ pointer }) => pointer === "/response/usage")) return true;
   const repeated = objects.filter(({ pointer }) => pointer === "/usage").length > 1;
   return !repeated && capture.record.outcome === "ok";
@@ -193,6 +206,7 @@ const UNITS: [unit: string, paths: string[]][] = [
     ],
   ],
   ["search_queries", ["num_search_queries"]],
+  ["citation_tokens", ["citation_tokens"]],
   ["x_search_requests", ["server_side_tool_usage_details.x_search_calls"]],
   ["code_interpreter_calls", ["server_side_tool_usage_details.code_interpreter_calls"]],
   ["file_search_calls", ["server_side_tool_usage_details.file_search_calls"]],

@@ -171,6 +171,22 @@ describe("what tokens cost", () => {
   });
 });
 
+test("Perplexity's searches and citations, where a price of them is published", async () => {
+  const catalogue = await loadCatalogue();
+  const book = createPriceBook({ catalogue, tables: [] });
+  const usage = usageOf(
+    { inputText: 33, outputText: 7163, reasoning: 95_305 },
+    { otherUnits: { search_queries: 18, citation_tokens: 20_016 } },
+  );
+  const price = (model: string) => {
+    const { costNanoUsd, unpriced } = book.price(model, "perplexity", usage, NOW);
+    return { costNanoUsd, unpriced };
+  };
+  // 33 × 2, 7,163 × 8, 95,305 × 3 and 20,016 × 2 a million; 18 × 5 a thousand.
+  expect(price("sonar-deep-research")).toEqual({ costNanoUsd: 473_317_000, unpriced: [] });
+  expect(price("sonar-pro").unpriced).toEqual([]);
+});
+
 describe("which price applies", () => {
   const model = (match: string, input: number, more: object = {}) => ({
     match,
@@ -201,6 +217,15 @@ describe("which price applies", () => {
     ["gpt-4o-mini", 3],
     ["o4-mini", 5],
   ])("%s: the most specific glob", (name, price) => expect(priceOf(name)).toBe(price));
+
+  test("what an entry says of another provider, where nothing else is known", () => {
+    const azure = model("acme-mini", 99, { provider: "azure" });
+    const price = (models: object[], provider: string | null) =>
+      bookOf(...models).price("acme-mini", provider, usageOf({ inputText: 1 }), NOW).costNanoUsd;
+    expect(price([azure, model("acme-*", 1)], "openai")).toBe(1000);
+    expect(price([azure, model("acme-*", 1)], "azure")).toBe(99_000);
+    expect(price([azure], "openai")).toBe(99_000);
+  });
 
   test("then the provider, then one for any", () => {
     expect(priceOf("shared", "azure")).toBe(10);

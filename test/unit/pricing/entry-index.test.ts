@@ -59,10 +59,17 @@ describe("which entry counts", () => {
       "gpt-4o -",
     ],
     [
-      "another provider's where there is no other",
-      [table("gpt-4o azure")],
+      "not another provider's, though it is more specific",
+      [table("gpt-4o azure", "gpt-4* -")],
       [],
       "openai",
+      "gpt-4* -",
+    ],
+    [
+      "another provider's where nobody knows who served",
+      [table("gpt-4o azure")],
+      [],
+      null,
       "gpt-4o azure",
     ],
     [

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { outcomeOf } from "../../../limitador-bridge/usage/ending.ts";
-import { figures, interpret, record, whole } from "./exchanges.ts";
+import { figures, interpret, record, streamed, whole } from "./exchanges.ts";
 
 describe("media", () => {
   test("transcriptions by duration, by tokens, and where nothing is said", () => {
@@ -72,6 +72,50 @@ describe("media", () => {
       inputImage: 3,
       outputImage: 272,
     });
+  });
+
+  const images = "/v1/images/generations";
+  const gpt = { model: "gpt-image-1", prompt: "a cat", n: 2, stream: true };
+  const partial = { type: "image_generation.partial_image", b64_json: "AAAA" };
+  const inFull = { source: "estimated", inputText: expect.any(Number), outputImage: 8320 };
+
+  test.each([
+    [
+      "client_disconnect",
+      streamed([partial], { path: images, request: gpt, outcome: "client_disconnect" }),
+    ],
+    [
+      "upstream_error",
+      streamed([partial], { path: images, request: gpt, outcome: "upstream_error" }),
+    ],
+    ["ok", streamed([partial], { path: images, request: gpt })],
+    ["ok", whole({ data: [{ b64_json: "AAAA" }], usage: null }, { path: images, request: gpt })],
+    ["ok", record("<html>", "text/html", { path: images, request: gpt })],
+  ])(
+    "images by tokens whose usage did not come are estimated: %s, case %#",
+    (outcome, exchange) => {
+      const usage = interpret(exchange);
+      expect(exchange.outcome).toBe(outcome);
+      expect(figures(usage)).toEqual(inFull);
+    },
+  );
+
+  test("of an image answer that is cut the images asked for count", () => {
+    const request = { model: "dall-e-3", prompt: "a cat", n: 3 };
+    const cut = record('{"created":1,"data":[{"b64', "application/json", { path: images, request });
+    const usage = interpret(cut);
+    expect([usage.source, usage.otherUnits]).toEqual(["estimated", { images: 3 }]);
+    expect(usage.tokens.outputImage).toBe(0);
+  });
+
+  test.each([
+    ["transcript.text.done", "/v1/audio/transcriptions"],
+    ["image_generation.completed", images],
+  ])("a stream that is lost after its %s has told all", (type, path) => {
+    const usage = { type: "tokens", input_tokens: 14, output_tokens: 41, total_tokens: 55 };
+    const request = { model: "m", stream: true };
+    const given = { path, request, outcome: "client_disconnect" as const };
+    expect(interpret(streamed([{ type, usage }], given))).toMatchObject({ source: "reported" });
   });
 
   test("an image request that failed costs nothing", () => {

@@ -312,6 +312,47 @@ describe("OpenAI responses", () => {
   });
 });
 
+test("what a client's metadata says of usage is none", () => {
+  const usage = { prompt_tokens: 12, completion_tokens: 7, total_tokens: 19 };
+  const metadata = { usage: { prompt_tokens: 500, completion_tokens: 5, total_tokens: 505 } };
+  expect(figures(interpret(whole(answer(usage, { metadata }))))).toEqual({
+    source: "reported",
+    inputText: 12,
+    outputText: 7,
+  });
+});
+
+describe("a server that repeats zeros until the last chunk", () => {
+  const zeros = { prompt_tokens: 0, completion_tokens: 0, total_tokens: 0 };
+  const chunk = (finish_reason: string | null, usage: object = zeros) => ({
+    choices: [{ delta: { content: "some words " }, finish_reason }],
+    usage,
+  });
+  const request = { model: "m", stream: true, messages: [{ role: "user", content: "hello" }] };
+  const lost = { request, outcome: "client_disconnect" as const };
+
+  test.each([
+    ["lost after its finish", [chunk(null), chunk("stop")], lost],
+    ["ended after its finish", [chunk(null), chunk("stop")], { request }],
+    ["lost before it", [chunk(null), chunk(null)], lost],
+  ])("%s: estimated", (_, events, given) => {
+    const usage = interpret(streamed(events, given));
+    expect(usage.source).toBe("estimated");
+    expect(usage.tokens.outputText).toBeGreaterThan(3);
+  });
+
+  test("whole: its figures, and zeros that are all it ever tells", () => {
+    const figuresLast = { choices: [], usage: { ...zeros, prompt_tokens: 7, total_tokens: 7 } };
+    const all = [chunk(null), chunk("stop"), figuresLast, "[DONE]"];
+    expect(figures(interpret(streamed(all, { request })))).toEqual({
+      source: "reported",
+      inputText: 7,
+    });
+    const never = [chunk(null), chunk("stop"), "[DONE]"];
+    expect(figures(interpret(streamed(never, { request })))).toEqual({ source: "reported" });
+  });
+});
+
 test("the path's API is told apart from others that end alike", () => {
   expect(whole({}, { path: CHAT }).llm.api).toBe("openai.chat.completions");
   expect(whole({}, { path: "/v1/completions" }).llm.api).toBe("openai.completions");
