@@ -17,6 +17,7 @@ help: ## List the targets and the variables of `make up`
 	@echo
 	@echo "Variables of make up:"
 	@echo "  UPSTREAM=https://api.openai.com   the LLM API (default: a built-in simulator)"
+	@echo "  UPSTREAM_CA=path                  PEM file of its authorities (default: the public ones)"
 	@echo "  POLICIES=folder                   policies (default: policies/examples/kuadrant-tiers)"
 	@echo "  PRICES=folder                     PriceTables (default: policies/prices; docs/prices.md)"
 	@echo "  STORE=embedded:./data             memory:  embedded:PATH  redis://HOST:PORT  rediss://"
@@ -58,7 +59,7 @@ check: build ## Format, lint, types, generated files up to date
 	@$(BIN)/tsc -p tsconfig.json
 	@$(MAKE) --no-print-directory generate
 	@git diff --exit-code -- policies/schema || { echo "generated files are out of date: make generate"; exit 1; }
-	@$(BIN)/vitest run test/tidy.test.ts
+	@$(BIN)/vitest run test/tidy.test.ts test/exports.test.ts
 
 format: node_modules/.installed ## Format the code
 	@$(BIN)/biome check --write .

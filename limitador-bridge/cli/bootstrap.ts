@@ -2,10 +2,13 @@
  * Envoy's bootstrap from its template: placeholders filled in, TLS towards an https upstream, one
  * endpoint for each service process.
  */
+import { isIP } from "node:net";
 import { type Document, isMap, isSeq, parseDocument, type YAMLMap } from "yaml";
 
 export interface BootstrapValues {
   upstream: URL;
+  /** PEM file of the authorities an https upstream is checked by; null: the public ones. */
+  upstreamCa: string | null;
   proxyHost: string;
   proxyPort: number;
   adminHost: string;
@@ -21,11 +24,15 @@ export interface BootstrapValues {
 /** Where Debian, Alpine and most images keep the certificates of public authorities. */
 const CA_FILE = "/etc/ssl/certs/ca-certificates.crt";
 
-/** Renders the template to YAML. Throws an Error that names a placeholder it cannot fill. */
+/**
+ * Renders the template to YAML.
+ * @throws Error that names a placeholder it cannot fill, a cluster that the template lacks, or the
+ *   setting that a `transport_socket` of the template's own leaves nothing to do
+ */
 export function renderBootstrap(template: string, values: BootstrapValues): string {
   const document = parseDocument(fill(template, values));
   if (document.errors[0]) throw document.errors[0];
-  if (values.upstream.protocol === "https:") addTls(document, values.upstream.hostname);
+  if (values.upstream.protocol === "https:") addTls(document, values);
   addReplicas(document, values.apiPorts);
   if (values.token !== null) addToken(document, values.token);
   return String(document);
@@ -40,7 +47,7 @@ function fill(template: string, values: BootstrapValues): string {
     ENVOY_ADMIN_PORT: String(values.adminPort),
     API_HOST: values.apiHost,
     API_PORT: String(values.apiPorts[0]),
-    UPSTREAM_HOST: upstream.hostname.replace(/^\[|\]$/g, ""),
+    UPSTREAM_HOST: hostOf(upstream),
     UPSTREAM_PORT: upstream.port || (upstream.protocol === "https:" ? "443" : "80"),
     TOLLGATE_WASM: values.wasmPath,
   };
@@ -54,6 +61,11 @@ function fill(template: string, values: BootstrapValues): string {
   });
 }
 
+/** The name or address of a URL; of IPv6 without brackets. */
+function hostOf({ hostname }: URL): string {
+  return hostname.replace(/^\[|\]$/g, "");
+}
+
 function cluster(document: Document, name: string): YAMLMap {
   const clusters = document.getIn(["static_resources", "clusters"]);
   const found = isSeq(clusters)
@@ -63,18 +75,32 @@ function cluster(document: Document, name: string): YAMLMap {
   return found;
 }
 
-function addTls(document: Document, host: string): void {
-  cluster(document, "upstream").set(
+/** A template that has its own `transport_socket` for the upstream keeps it. */
+function addTls(document: Document, { upstream, upstreamCa }: BootstrapValues): void {
+  const found = cluster(document, "upstream");
+  if (found.has("transport_socket")) {
+    if (upstreamCa === null) return;
+    throw new Error(
+      "UPSTREAM_CA: expected none, since the cluster upstream of the bootstrap template has a " +
+        "transport_socket of its own",
+    );
+  }
+  const host = hostOf(upstream);
+  const isAddress = isIP(host) !== 0;
+  found.set(
     "transport_socket",
     document.createNode({
       name: "envoy.transport_sockets.tls",
       typed_config: {
         "@type": "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext",
-        sni: host,
+        // Server names are never addresses (RFC 6066).
+        ...(isAddress ? {} : { sni: host }),
         common_tls_context: {
           validation_context: {
-            trusted_ca: { filename: CA_FILE },
-            match_typed_subject_alt_names: [{ san_type: "DNS", matcher: { exact: host } }],
+            trusted_ca: { filename: upstreamCa ?? CA_FILE },
+            match_typed_subject_alt_names: [
+              { san_type: isAddress ? "IP_ADDRESS" : "DNS", matcher: { exact: host } },
+            ],
           },
         },
       },

@@ -6,6 +6,8 @@ const RESTART_DELAY_MS = 1000;
 /** A part that ends sooner than this after its start did not really run. */
 const SHORT_LIFE_MS = 5000;
 const MOST_SHORT_LIVES = 3;
+/** From SIGTERM to SIGKILL. */
+export const STOP_GRACE_MS = 10_000;
 
 export interface Part {
   running: Running;
@@ -15,12 +17,31 @@ export interface Part {
   shortLives: number;
 }
 
-/** Starts a part, says its pid and adds it to `parts`. */
-export async function startPart(parts: Part[], start: () => Promise<Running>): Promise<Running> {
+/** What `tollgate up` runs. */
+export interface Parts {
+  /** In the order of their start. */
+  started: Part[];
+  /** From then on nothing is started any more. */
+  isStopping: boolean;
+}
+
+/**
+ * Starts a part, says its pid and adds it to `parts`.
+ * @throws Error where all is being stopped; a part that was on its way has then ended
+ */
+export async function startPart(parts: Parts, start: () => Promise<Running>): Promise<Running> {
+  checkNotStopping(parts);
   const running = await start();
-  parts.push({ running, start, startedAtMs: Date.now(), shortLives: 0 });
+  // Whoever stops the parts did not know of this one yet.
+  if (parts.isStopping) await running.stop(STOP_GRACE_MS);
+  checkNotStopping(parts);
+  parts.started.push({ running, start, startedAtMs: Date.now(), shortLives: 0 });
   console.log(`${running.name} pid ${running.pid}`);
   return running;
+}
+
+function checkNotStopping({ isStopping }: Parts): void {
+  if (isStopping) throw new Error("nothing is started any more: all parts are being stopped");
 }
 
 /**

@@ -36,6 +36,7 @@ async function bootstrap(env: NodeJS.ProcessEnv): Promise<number> {
   const upstream = settings.upstream ?? new URL(simulator);
   const rendered = renderBootstrap(await readFile(settings.template, "utf8"), {
     upstream,
+    upstreamCa: settings.upstreamCa,
     proxyHost: settings.proxyHost,
     proxyPort: settings.proxyPort,
     adminHost: env.ADMIN_HOST || "127.0.0.1",

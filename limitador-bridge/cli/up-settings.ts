@@ -1,5 +1,5 @@
 /** What `make up` is told by its variables. */
-import { accessSync, constants, existsSync } from "node:fs";
+import { accessSync, constants, existsSync, statSync } from "node:fs";
 import { delimiter, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { readToken } from "../config.ts";
@@ -9,6 +9,8 @@ export const PROJECT_ROOT = resolve(fileURLToPath(import.meta.url), "../../..");
 
 export interface UpSettings {
   upstream: URL | null;
+  /** PEM file of the authorities an https upstream is checked by; null: the public ones. */
+  upstreamCa: string | null;
   policies: string;
   store: string;
   proxyHost: string;
@@ -40,9 +42,11 @@ export function readSettings(env: NodeJS.ProcessEnv): UpSettings {
   }
   const policies = resolve(env.POLICIES || join(PROJECT_ROOT, "policies/examples/kuadrant-tiers"));
   if (!existsSync(policies)) throw new SettingError(`POLICIES: there is no ${policies}`);
+  const upstream = env.UPSTREAM ? upstreamUrl(env.UPSTREAM) : null;
   const workers = env.WORKERS ? whole(env, "WORKERS", 1, 1, 1024) : null;
   return {
-    upstream: env.UPSTREAM ? upstreamUrl(env.UPSTREAM) : null,
+    upstream,
+    upstreamCa: upstreamCa(env, upstream),
     policies,
     store,
     proxyHost: env.PROXY_HOST || "127.0.0.1",
@@ -89,13 +93,28 @@ function upstreamUrl(text: string): URL {
   return url;
 }
 
+function upstreamCa({ UPSTREAM, UPSTREAM_CA }: NodeJS.ProcessEnv, upstream: URL | null) {
+  if (!UPSTREAM_CA) return null;
+  if (upstream?.protocol === "https:") return resolve(UPSTREAM_CA);
+  throw new SettingError(
+    `UPSTREAM_CA: expected UPSTREAM=https://… with it, found UPSTREAM=${UPSTREAM ?? ""}`,
+  );
+}
+
 /**
  * Whether the files that an Envoy here is to read are there.
  * @throws SettingError
  */
-export function checkFiles({ template, wasm }: Pick<UpSettings, "template" | "wasm">): void {
+export function checkFiles({
+  template,
+  wasm,
+  upstreamCa,
+}: Pick<UpSettings, "template" | "wasm" | "upstreamCa">): void {
   if (!existsSync(template)) throw new SettingError(`ENVOY_BOOTSTRAP: there is no ${template}`);
   if (!existsSync(wasm)) throw new SettingError(`TOLLGATE_WASM: there is no ${wasm}; make build`);
+  if (upstreamCa !== null && !isFile(upstreamCa)) {
+    throw new SettingError(`UPSTREAM_CA: expected a PEM file, and there is no file ${upstreamCa}`);
+  }
 }
 
 /** The Envoy to run: ENVOY=, the PATH, the project's own copy. Throws SettingError. */
@@ -110,6 +129,10 @@ export function findEnvoy(env: NodeJS.ProcessEnv): string {
       ? `ENVOY: ${env.ENVOY} is not a program that can be run`
       : "no Envoy on the PATH and none installed by `make setup`; set ENVOY=/path/to/envoy",
   );
+}
+
+function isFile(path: string): boolean {
+  return statSync(path, { throwIfNoEntry: false })?.isFile() ?? false;
 }
 
 function canRun(path: string): boolean {

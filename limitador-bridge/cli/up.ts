@@ -7,7 +7,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { renderBootstrap } from "./bootstrap.ts";
-import { keepUp, type Part, startPart } from "./keep-up.ts";
+import { keepUp, type Part, type Parts, STOP_GRACE_MS, startPart } from "./keep-up.ts";
 import { checkFree, freePort, type WantedPort } from "./ports.ts";
 import { answers, checkStaying, start } from "./process.ts";
 import { sampleFor, sampleText } from "./sample.ts";
@@ -25,7 +25,6 @@ const READY_DEADLINE_MS = 30_000;
 const DRAIN_DEADLINE_MS = 5_000;
 /** Long enough for the filter's last batch of settlements (flush_interval_ms). */
 const LAST_FLUSH_MS = 400;
-const STOP_GRACE_MS = 10_000;
 
 /** Runs until stopped. Returns the exit code: 0 after Ctrl-C, 1 when a part cannot be kept up. */
 export async function up(env: NodeJS.ProcessEnv): Promise<number> {
@@ -33,19 +32,22 @@ export async function up(env: NodeJS.ProcessEnv): Promise<number> {
   const envoy = findEnvoy(env);
   checkFiles(settings);
   const folder = await mkdtemp(join(tmpdir(), "tollgate-"));
-  const parts: Part[] = [];
+  const parts: Parts = { started: [], isStopping: false };
   const interrupted = new Promise<"interrupted">((resolve) => {
     for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
       // Not once: a second one while all is being stopped would end just this process.
       process.on(signal, () => resolve("interrupted"));
     }
   });
+  const starting = startAll(settings, envoy, folder, parts, env);
   try {
-    const starting = startAll(settings, envoy, folder, parts, env);
     const first = await Promise.race([interrupted, starting]);
-    return first === "interrupted" ? 0 : await keepUp(parts, interrupted);
+    return first === "interrupted" ? 0 : await keepUp(parts.started, interrupted);
   } finally {
-    await stopAll(parts, settings);
+    parts.isStopping = true;
+    await stopAll(parts.started, settings);
+    // It ends by an error, told above or due to the stop, once what it waits for is gone.
+    await starting.catch(() => undefined);
     await rm(folder, { recursive: true, force: true });
   }
 }
@@ -54,7 +56,7 @@ async function startAll(
   settings: UpSettings,
   envoy: string,
   folder: string,
-  parts: Part[],
+  parts: Parts,
   env: NodeJS.ProcessEnv,
 ): Promise<void> {
   await checkFree(wantedPorts(settings, env));
@@ -64,6 +66,7 @@ async function startAll(
   const template = await readFile(settings.template, "utf8");
   const bootstrap = renderBootstrap(template, {
     upstream,
+    upstreamCa: settings.upstreamCa,
     proxyHost: settings.proxyHost,
     proxyPort: settings.proxyPort,
     adminHost: "127.0.0.1",
@@ -79,8 +82,8 @@ async function startAll(
   if (settings.workers) args.push("--concurrency", String(settings.workers));
   const proxy = await startPart(parts, () => start("envoy", envoy, args, env));
   await answers(proxy, `http://127.0.0.1:${settings.adminPort}/ready`, READY_DEADLINE_MS);
-  await checkStaying(parts.map(({ running }) => running));
-  await printReady(settings, upstream);
+  await checkStaying(parts.started.map(({ running }) => running));
+  await printReady(settings, upstream, parts);
 }
 
 function apiPortsOf({ apiPort, replicas }: UpSettings): number[] {
@@ -103,7 +106,7 @@ function wantedPorts(settings: UpSettings, env: NodeJS.ProcessEnv): WantedPort[]
 
 async function startSimulator(
   settings: UpSettings,
-  parts: Part[],
+  parts: Parts,
   env: NodeJS.ProcessEnv,
 ): Promise<URL> {
   const port = settings.simulatorPort ?? (await freePort("127.0.0.1", wantedPorts(settings, env)));
@@ -120,7 +123,7 @@ async function startSimulator(
 async function startService(
   settings: UpSettings,
   port: number,
-  parts: Part[],
+  parts: Parts,
   env: NodeJS.ProcessEnv,
 ): Promise<void> {
   const script = join(PROJECT_ROOT, "dist/main.js");
@@ -132,7 +135,7 @@ async function startService(
 }
 
 /** Envoy first, when its streams are over and settled; then who counts them; then the upstream. */
-async function stopAll(parts: Part[], settings: UpSettings): Promise<void> {
+async function stopAll(parts: readonly Part[], settings: UpSettings): Promise<void> {
   const running = parts.map((part) => part.running);
   const proxy = running.find(({ name }) => name === "envoy");
   if (proxy?.isRunning()) await drain(settings.adminPort);
@@ -167,10 +170,11 @@ async function stat(admin: string, pattern: string): Promise<number> {
   return Number((await response.text()).split(":")[1] ?? 0);
 }
 
-async function printReady(settings: UpSettings, upstream: URL): Promise<void> {
+async function printReady(settings: UpSettings, upstream: URL, parts: Parts): Promise<void> {
   const proxy = `http://${settings.proxyHost}:${settings.proxyPort}`;
   const api = `http://127.0.0.1:${settings.apiPort}`;
   const sample = await sampleFor({ api, token: settings.token });
+  if (parts.isStopping) return;
   console.log(`tollgate is ready: ${proxy} → ${upstream.origin}, policies ${settings.policies}
 
 ${sampleText(proxy, api, sample)}Ctrl-C stops everything.`);

@@ -102,6 +102,7 @@ export class Stack {
     const adminPort = await freePort();
     const bootstrap = renderBootstrap(await readFile(TEMPLATE, "utf8"), {
       upstream: new URL(`http://127.0.0.1:${given.upstreamPort}`),
+      upstreamCa: null,
       proxyHost: "127.0.0.1",
       proxyPort,
       adminHost: "127.0.0.1",

@@ -28,6 +28,26 @@ describe("readSettings", () => {
     );
   });
 
+  test("UPSTREAM_CA is a file, and goes with an https upstream", () => {
+    const file = join(folder, "ca.pem");
+    const https = { UPSTREAM: "https://localhost:8443" };
+    expect(readSettings(https).upstreamCa).toBeNull();
+    expect(readSettings({ ...https, UPSTREAM_CA: file }).upstreamCa).toBe(file);
+    const found = { wasm: import.meta.filename, template: import.meta.filename };
+    for (const upstreamCa of [file, folder]) {
+      expect(() => checkFiles({ ...found, upstreamCa })).toThrow(
+        `UPSTREAM_CA: expected a PEM file, and there is no file ${upstreamCa}`,
+      );
+    }
+    writeFileSync(file, "");
+    checkFiles({ ...found, upstreamCa: file });
+    for (const UPSTREAM of ["", "http://localhost"]) {
+      expect(() => readSettings({ UPSTREAM, UPSTREAM_CA: file })).toThrow(
+        `UPSTREAM_CA: expected UPSTREAM=https://… with it, found UPSTREAM=${UPSTREAM}`,
+      );
+    }
+  });
+
   test("the token is that of API_TOKEN, or of its file", () => {
     const file = join(folder, "token");
     writeFileSync(file, "from-file\n");
