@@ -75,10 +75,15 @@ export function readConfig(
   };
 }
 
+/** The folder with what belongs to an embedded store and is not in it; where STATE is not set. */
+export function embeddedState(storeFolder: string): string {
+  return join(storeFolder, "state");
+}
+
 /** Inside an embedded store's folder, beside the journal for Redis; a memory store has none. */
 function stateFolder(env: Record<string, string | undefined>): string | null {
   const store = text(env, "STORE", DEFAULT_STORE);
-  if (store.startsWith("embedded:")) return join(store.slice("embedded:".length), "state");
+  if (store.startsWith("embedded:")) return embeddedState(store.slice("embedded:".length));
   if (!store.startsWith("redis")) return null;
   return `./data/state-${value(env, "API_PORT") ?? DEFAULT_API_PORT}`;
 }

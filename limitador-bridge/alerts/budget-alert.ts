@@ -1,6 +1,7 @@
 /** A budget's threshold as an alert. Pure. */
-import { usdText } from "../budget/amount.ts";
+
 import type { BudgetAlert } from "../budget/thresholds.ts";
+import { nanoUsdText } from "../nano-usd-text.ts";
 import type { ThresholdAction } from "../policy/kinds/llm-budget.ts";
 import type { Alert, Severity } from "./alert.ts";
 
@@ -31,7 +32,7 @@ function summaryOf(reached: BudgetAlert): string {
   const { level, name, percent, period, usedNanoUsd, budgetNanoUsd } = reached;
   const unknown = "Requests of no known team have";
   const who = level === "organization" ? `Organization ${name} has` : `Team ${name} has`;
-  const spent = `${usdText(usedNanoUsd)} of ${usdText(budgetNanoUsd)} USD are spent`;
+  const spent = `${nanoUsdText(usedNanoUsd)} of ${nanoUsdText(budgetNanoUsd)} USD are spent`;
   const subject = name === null ? unknown : who;
   const effect = effectOf(reached);
   return `${subject} reached ${percent} % of the budget of ${period}: ${spent}. ${effect}`;

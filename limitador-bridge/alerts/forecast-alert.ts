@@ -1,8 +1,9 @@
 /** A budget that is on the way to be used up before its period ends, as an alert. Pure. */
-import { usdText } from "../budget/amount.ts";
+
 import { keyPart } from "../budget/budget-key.ts";
 import type { BudgetState } from "../budget/budget-state.ts";
 import { periodOf } from "../budget/thresholds.ts";
+import { nanoUsdText } from "../nano-usd-text.ts";
 import type { Alert } from "./alert.ts";
 
 const DAY_MS = 86_400_000;
@@ -26,8 +27,8 @@ export function forecastAlert(state: BudgetState, nowMs: number): Alert | null {
     summary:
       `${whose(level, name)} is used up in ${days.toFixed(1)} days if spending goes on as so ` +
       `far, before it resets at ${new Date(resetsAtMs).toISOString()}: ` +
-      `${usdText(spentNanoUsd)} of ${usdText(budgetNanoUsd)} USD are spent, ` +
-      `and it would be ${usdText(atEndNanoUsd)} USD.`,
+      `${nanoUsdText(spentNanoUsd)} of ${nanoUsdText(budgetNanoUsd)} USD are spent, ` +
+      `and it would be ${nanoUsdText(atEndNanoUsd)} USD.`,
     channel: channel?.notifyChannel ?? null,
     startsAtMs: nowMs,
     endsAtMs: resetsAtMs,

@@ -1,8 +1,10 @@
-/** Looks every few minutes at where the spending of each budget is heading. */
+/** Looks every few minutes at what each budget has spent, and where that is heading. */
 import type { Log } from "../admission/ports.ts";
 import type { BudgetState } from "../budget/budget-state.ts";
+import { thresholdsCrossed } from "../budget/thresholds.ts";
 import { type PeriodicJob, startPeriodicJob } from "../periodic-job.ts";
 import type { Alert } from "./alert.ts";
+import { budgetAlert } from "./budget-alert.ts";
 import { forecastAlert } from "./forecast-alert.ts";
 
 const INTERVAL_MS = 300_000;
@@ -23,12 +25,27 @@ export function startForecastJob(parts: ForecastParts): PeriodicJob {
   const look = async () => {
     try {
       for (const state of await read()) {
-        const alert = forecastAlert(state, nowMs());
-        if (alert !== null) raise(alert);
+        for (const alert of alertsOf(state, nowMs())) raise(alert);
       }
     } catch (error) {
       log.warn({ err: error }, "budgets not read: no forecast");
     }
   };
   return startPeriodicJob(look, intervalMs);
+}
+
+/**
+ * The forecast, and the thresholds that no charge tells of: a budget was lowered, a grant has
+ * ended, a threshold was added.
+ */
+function alertsOf(state: BudgetState, nowMs: number): Alert[] {
+  const { spentNanoUsd: afterNanoUsd, resetsAtMs } = state;
+  const change = { beforeNanoUsd: 0, afterNanoUsd, resetsAtMs };
+  // Of a budget of 0 USD every threshold is reached, which is no news where nobody spends.
+  const reached = afterNanoUsd > 0 ? thresholdsCrossed(state, change) : [];
+  const forecast = forecastAlert(state, nowMs);
+  return [
+    ...reached.map((threshold) => budgetAlert(threshold, nowMs)),
+    ...(forecast === null ? [] : [forecast]),
+  ];
 }

@@ -2,13 +2,13 @@
 import type { Log } from "../admission/ports.ts";
 import type { AlertConfig } from "./config.ts";
 import { deadLetterFile } from "./dead-letters.ts";
-import type { Mark } from "./mark.ts";
+import type { AlertMarks } from "./mark.ts";
 import { AlertQueue, type AlertResult } from "./queue.ts";
 import { alertmanagerSender, type Sender, slackSender, webhookSender } from "./sender.ts";
 
 export interface OpenAlertsParts {
   config: AlertConfig;
-  mark: Mark;
+  marks: AlertMarks;
   count: (sender: string, result: AlertResult) => void;
   log: Log;
   nowMs: () => number;

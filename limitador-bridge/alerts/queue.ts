@@ -5,11 +5,15 @@
 import type { Log } from "../admission/ports.ts";
 import type { Alert } from "./alert.ts";
 import type { DeadLetters } from "./dead-letters.ts";
-import { type Mark, MemoryMarks } from "./mark.ts";
+import { type AlertMarks, MemoryMarks } from "./mark.ts";
 import { SendError, type Sender } from "./sender.ts";
 
 /** Clocks of replicas differ; a key outlives its alert by more than that. */
 const KEY_MARGIN_MS = 3_600_000;
+/** Longer than all attempts take. Where a replica was killed meanwhile, another sends it then. */
+const SENDING_MS = 20 * 60_000;
+/** How often is looked whether an alert that another replica took was sent. */
+const LOOK_AGAIN_MS = 60_000;
 
 export type AlertResult = "sent" | "failed" | "dead";
 
@@ -33,7 +37,7 @@ export const QUEUE_PRESET: AlertQueueOptions = {
 
 export interface AlertQueueParts {
   senders: readonly Sender[];
-  mark: Mark;
+  marks: AlertMarks;
   deadLetters: DeadLetters;
   /** Counts an attempt ("sent", "failed") or an alert that is given up ("dead"). */
   count: (sender: string, result: AlertResult) => void;
@@ -46,7 +50,10 @@ export class AlertQueue {
   readonly #parts: AlertQueueParts;
   readonly #lanes: Lane[];
   readonly #raised: MemoryMarks;
-  readonly #marking = new Set<Promise<void>>();
+  /** Being taken, to be sent. */
+  readonly #beginning = new Set<Promise<void>>();
+  /** With the lanes, then being marked as sent. */
+  readonly #sending = new Set<Promise<void>>();
 
   constructor(parts: AlertQueueParts) {
     this.#parts = parts;
@@ -60,37 +67,70 @@ export class AlertQueue {
    * enough to be called with every request over a threshold.
    */
   raise(alert: Alert): void {
-    const { nowMs } = this.#parts;
-    const ttlMs = Math.max(0, alert.endsAtMs - nowMs()) + KEY_MARGIN_MS;
-    if (!this.#raised.mark(alert.key, ttlMs)) return;
-    const marking = this.#markAndSend(alert, ttlMs).finally(() => this.#marking.delete(marking));
-    this.#marking.add(marking);
+    if (this.#raised.mark(alert.key, this.#ttlMs(alert))) {
+      keepWhileRunning(this.#beginning, this.#begin(alert));
+    }
   }
 
   /** Resolves when all that was raised is delivered or given up. */
   async flush(): Promise<void> {
-    await Promise.all(this.#marking);
+    await Promise.all(this.#beginning);
     await Promise.all(this.#lanes.map((lane) => lane.flush()));
+    await Promise.all(this.#sending);
   }
 
   /** Makes one last attempt for what waits; the rest goes to the dead letters. */
   async close(): Promise<void> {
-    await Promise.all(this.#marking);
+    await Promise.all(this.#beginning);
     await Promise.all(this.#lanes.map((lane) => lane.close()));
+    await Promise.all(this.#sending);
   }
 
-  async #markAndSend(alert: Alert, ttlMs: number): Promise<void> {
-    const { mark, log } = this.#parts;
+  async #begin(alert: Alert): Promise<void> {
+    const { key, name, severity, summary } = alert;
+    const { marks, log } = this.#parts;
     try {
-      if (!(await mark(alert.key, ttlMs))) return;
+      const found = await marks.begin(key, SENDING_MS);
+      if (found === "taken") this.#raised.set(key, LOOK_AGAIN_MS);
+      if (found !== "ours") return;
     } catch (error) {
       // Told by every replica is better than told by none.
-      log.error({ err: error, key: alert.key }, "alert not marked as sent: replicas may repeat it");
+      log.error({ err: error, key }, "alert not marked: replicas may repeat it");
     }
-    const { key, name, severity, summary } = alert;
     log.warn({ key, name, severity, summary }, "alert");
-    for (const lane of this.#lanes) lane.add(alert);
+    keepWhileRunning(this.#sending, this.#send(alert));
   }
+
+  async #send(alert: Alert): Promise<void> {
+    const { key } = alert;
+    const { marks, log } = this.#parts;
+    const areKept = await Promise.all(this.#lanes.map((lane) => lane.add(alert)));
+    if (areKept.includes(false)) {
+      this.#raised.set(key, SENDING_MS);
+      return;
+    }
+    try {
+      await marks.end(key, this.#ttlMs(alert));
+    } catch (error) {
+      log.error({ err: error, key }, "alert not marked as sent: replicas may repeat it");
+    }
+  }
+
+  #ttlMs({ endsAtMs }: Alert): number {
+    return Math.max(0, endsAtMs - this.#parts.nowMs()) + KEY_MARGIN_MS;
+  }
+}
+
+function keepWhileRunning(running: Set<Promise<void>>, job: Promise<void>): void {
+  const kept = job.finally(() => running.delete(kept));
+  running.add(kept);
+}
+
+/** An alert that waits for a receiver, and who waits for what becomes of it. */
+interface Waiting {
+  alert: Alert;
+  /** See Lane.add. */
+  done: (isKept: boolean) => void;
 }
 
 /** Alerts on their way to one receiver, one after the other. */
@@ -98,8 +138,7 @@ class Lane {
   readonly #sender: Sender;
   readonly #parts: AlertQueueParts;
   readonly #options: AlertQueueOptions;
-  readonly #waiting: Alert[] = [];
-  readonly #burying = new Set<Promise<void>>();
+  readonly #waiting: Waiting[] = [];
   #running: Promise<void> | null = null;
   #isClosing = false;
   /** While closing, what has failed once is not waited for with each further alert. */
@@ -112,21 +151,18 @@ class Lane {
     this.#options = options;
   }
 
-  add(alert: Alert): void {
-    if (this.#waiting.length < this.#options.maxWaiting) {
-      this.#waiting.push(alert);
-      this.#running ??= this.#run();
-      return;
+  /** Resolves when the alert is delivered or a dead letter; false: it is neither. */
+  add(alert: Alert): Promise<boolean> {
+    if (this.#waiting.length >= this.#options.maxWaiting) {
+      return this.#bury(alert, 0, "too many alerts are waiting");
     }
-    const burying = this.#bury(alert, 0, "too many alerts are waiting").finally(() =>
-      this.#burying.delete(burying),
-    );
-    this.#burying.add(burying);
+    const added = new Promise<boolean>((done) => this.#waiting.push({ alert, done }));
+    this.#running ??= this.#run();
+    return added;
   }
 
   async flush(): Promise<void> {
     while (this.#running !== null) await this.#running;
-    await Promise.all(this.#burying);
   }
 
   async close(): Promise<void> {
@@ -136,13 +172,13 @@ class Lane {
   }
 
   async #run(): Promise<void> {
-    for (let alert = this.#waiting.shift(); alert !== undefined; alert = this.#waiting.shift()) {
-      await this.#deliver(alert);
+    for (let next = this.#waiting.shift(); next !== undefined; next = this.#waiting.shift()) {
+      next.done(await this.#deliver(next.alert));
     }
     this.#running = null;
   }
 
-  async #deliver(alert: Alert): Promise<void> {
+  async #deliver(alert: Alert): Promise<boolean> {
     const { count, log } = this.#parts;
     const { name } = this.#sender;
     if (this.#isAway) return this.#bury(alert, 0, "the service ended");
@@ -150,7 +186,7 @@ class Lane {
       const failure = await this.#attempt(alert);
       if (failure === null) {
         count(name, "sent");
-        return;
+        return true;
       }
       count(name, "failed");
       log.warn(
@@ -191,15 +227,17 @@ class Lane {
     });
   }
 
-  async #bury(alert: Alert, attempts: number, error: string): Promise<void> {
+  async #bury(alert: Alert, attempts: number, error: string): Promise<boolean> {
     const { deadLetters, count, log, nowMs } = this.#parts;
     const { name: sender } = this.#sender;
     count(sender, "dead");
     try {
       const time = new Date(nowMs()).toISOString();
       await deadLetters({ time, sender, attempts, error, alert });
+      return true;
     } catch (failure) {
       log.error({ err: failure, sender, alert }, "alert neither sent nor kept as a dead letter");
+      return false;
     }
   }
 }

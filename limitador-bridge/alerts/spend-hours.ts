@@ -1,10 +1,11 @@
 /** What every app spends hour by hour, and the hours that are out of the usual. No IO, no clock. */
-import { usdText } from "../budget/amount.ts";
+
 import { keyPart } from "../budget/budget-key.ts";
 import { isSpike, usualHourNanoUsd } from "../budget/forecast.ts";
 import type { UsageRecord } from "../contract/usage-record.ts";
 import { dropOldest } from "../drop-oldest.ts";
 import { parseIsoTime } from "../iso-time.ts";
+import { nanoUsdText } from "../nano-usd-text.ts";
 import type { Alert } from "./alert.ts";
 
 const HOUR_MS = 3_600_000;
@@ -81,12 +82,12 @@ export function spikeAlert(spike: SpendSpike, nowMs: number): Alert {
   const { team, app, hourMs, spentNanoUsd, usualNanoUsd } = spike;
   const hour = new Date(hourMs).toISOString();
   const who = `App ${app ?? "(unknown)"} of team ${team ?? "(unknown)"}`;
-  const spent = `${usdText(spentNanoUsd)} USD in the hour from ${hour}`;
+  const spent = `${nanoUsdText(spentNanoUsd)} USD in the hour from ${hour}`;
   return {
     key: `spike/${keyPart(team)}/${keyPart(app)}/${hour}`,
     name: "LLMAppSpendSpike",
     severity: "warning",
-    summary: `${who} spent ${spent}, more than 3 times its usual ${usdText(usualNanoUsd)} USD.`,
+    summary: `${who} spent ${spent}, more than 3 times its usual ${nanoUsdText(usualNanoUsd)} USD.`,
     channel: null,
     startsAtMs: nowMs,
     endsAtMs: hourMs + 2 * HOUR_MS,

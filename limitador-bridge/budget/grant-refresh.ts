@@ -14,7 +14,7 @@ export function startGrantRefresh(
   let hasFailed = false;
   const refresh = async () => {
     try {
-      await grants.refresh();
+      await grants.refresh(Date.now());
       hasFailed = false;
     } catch (error) {
       // Once for each outage, not once a second.

@@ -38,21 +38,35 @@ export class GrantBook implements GrantSource {
   }
 
   /**
-   * Reads what other replicas granted. Nothing is forgotten by it: a grant only ever expires.
+   * Reads what other replicas granted. Nothing is forgotten by it: a grant only ever expires, and
+   * one in force that the notes have lost (a Redis without its data) is written to them again.
    * @throws what the notes throw; what was known stays in force
    */
-  async refresh(): Promise<void> {
-    for (const note of await this.#notes.list(PREFIX)) this.#put(read(note));
+  async refresh(nowMs: number): Promise<void> {
+    const noted = new Set<string>();
+    for (const note of await this.#notes.list(PREFIX)) {
+      noted.add(note.key);
+      this.#put(read(note));
+    }
+    for (const grant of [...this.#byKey.values()].flat()) {
+      const isLost = grant.expiresAtMs > nowMs && !noted.has(noteKeyOf(grant));
+      if (isLost) await this.#write(grant);
+    }
+  }
+
+  /** Changes nothing where the grant is noted. */
+  async #write(grant: Grant): Promise<void> {
+    await this.#notes.add({
+      key: noteKeyOf(grant),
+      text: JSON.stringify(grant),
+      expiresAtMs: grant.expiresAtMs,
+    });
   }
 
   /** Grants, in force and durable when it resolves. @throws what the notes throw */
   async add(given: GivenGrant): Promise<Grant> {
     const grant = { id: randomUUID(), ...given };
-    await this.#notes.add({
-      key: `${PREFIX}${grant.id}`,
-      text: JSON.stringify(grant),
-      expiresAtMs: grant.expiresAtMs,
-    });
+    await this.#write(grant);
     this.#put(grant);
     return grant;
   }
@@ -91,6 +105,10 @@ export class GrantBook implements GrantSource {
 
 function keyOf(owner: GrantOwner): string {
   return "team" in owner ? teamKey(owner.team) : organizationKey(owner.organization);
+}
+
+function noteKeyOf({ id }: Grant): string {
+  return `${PREFIX}${id}`;
 }
 
 function read({ text }: Note): Grant {

@@ -9,15 +9,19 @@ import { type BudgetLimit, type Grants, totals } from "./budget-limits.ts";
 const NEAR_PERCENT = 95;
 const NOBODY = { team: null, app: null, user: null, task: null };
 
-/** A budget with thresholds, and the counter that they look at. */
-export interface AlertSubject {
+/** A budget with thresholds. */
+export interface AlertBudget {
   level: "organization" | "team";
   /** The team or organization; null: payers whose team is not known. */
   name: string | null;
   budget: LlmBudget;
+  budgetNanoUsd: number;
+}
+
+/** A budget with thresholds, and the counter that they look at. */
+export interface AlertSubject extends AlertBudget {
   /** Key of the counter. */
   key: string;
-  budgetNanoUsd: number;
 }
 
 /** A threshold that is reached, as alerts tell it. */
@@ -62,7 +66,7 @@ export function alertSubjects(match: BudgetMatch, grants: Grants = {}): AlertSub
 }
 
 /** The thresholds that were not reached before and are now, ascending. */
-export function thresholdsCrossed(subject: AlertSubject, change: SpendChange): BudgetAlert[] {
+export function thresholdsCrossed(subject: AlertBudget, change: SpendChange): BudgetAlert[] {
   const { beforeNanoUsd, afterNanoUsd, resetsAtMs } = change;
   return subject.budget.thresholds.flatMap((threshold) => {
     const reachedNanoUsd = percentUp(subject.budgetNanoUsd, threshold.percent);
@@ -94,7 +98,7 @@ export function thresholdsApplied(
 }
 
 function alertOf(
-  { level, name, budget, budgetNanoUsd }: AlertSubject,
+  { level, name, budget, budgetNanoUsd }: AlertBudget,
   { percent, action, notifyChannel }: Threshold,
   usedNanoUsd: number,
   resetsAtMs: number,

@@ -22,5 +22,5 @@ export async function openNotes(
     return new RedisNotes(storeUrl, TIMEOUT_MS, onWarning);
   }
   if (folder === null) return new MemoryNotes(nowMs);
-  return openFileNotes(join(folder, "notes.jsonl"), nowMs);
+  return openFileNotes(join(folder, "notes.jsonl"), nowMs, onWarning);
 }

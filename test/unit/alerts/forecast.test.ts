@@ -28,6 +28,7 @@ async function stateAt(days: number, spentUsd: number): Promise<BudgetState> {
   const view = {
     ...{ key: "budget/ml-team", unit: "usd" as const, limit: 100 * USD, used: spentUsd * USD },
     ...{ held: 0, remaining: 0, resetsAtMs: Date.UTC(2026, 11, 1) },
+    window: { kind: "calendar" as const, period: "month" as const, timeZone: "UTC" },
   };
   const [state] = await readBudgets({
     store: { counters: async (prefix) => (prefix === "budget/" ? [view] : []) },
@@ -101,7 +102,35 @@ test("the job looks again and again, also after the store was away", async () =>
   const until = raised.length;
   await sleep(20);
   expect(raised).toHaveLength(until);
-  expect(new Set(raised.map(({ key }) => key))).toEqual(new Set(["forecast/ml-team/2026-11"]));
+  expect(new Set(raised.map(({ key }) => key))).toEqual(
+    new Set(["alert/ml-team/2026-11/50", "forecast/ml-team/2026-11"]),
+  );
+});
+
+test("the job tells of thresholds that a lower budget has reached, with no charge", async () => {
+  const raised: Alert[] = [];
+  let isLowered = false;
+  const state = await stateAt(29, 40);
+  const job = startForecastJob({
+    read: async () => [
+      isLowered ? { ...state, budgetNanoUsd: 50 * USD } : state,
+      { ...state, name: "idle", spentNanoUsd: 0, budgetNanoUsd: 0 },
+    ],
+    raise: (alert) => void raised.push(alert),
+    log,
+    nowMs: () => NOVEMBER + 29 * DAY_MS,
+    intervalMs: 600_000,
+  });
+  await job.run();
+  expect(raised).toEqual([]);
+  isLowered = true;
+  await job.run();
+  await job.stop();
+  const told = raised.map(({ key, name, details }) => [key, name, details["usedNanoUsd"]]);
+  expect(told).toEqual([
+    ["alert/ml-team/2026-11/50", "LLMBudgetThreshold", 40 * USD],
+    ["alert/ml-team/2026-11/80", "LLMBudgetThreshold", 40 * USD],
+  ]);
 });
 
 test("what apps usually spend is read from the records of a week", async () => {

@@ -3,7 +3,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { type DeadLetter, deadLetterFile } from "../../../limitador-bridge/alerts/dead-letters.ts";
-import { type Mark, MemoryMarks } from "../../../limitador-bridge/alerts/mark.ts";
+import { type AlertMarks, MemoryMarks } from "../../../limitador-bridge/alerts/mark.ts";
+import { noteMarks } from "../../../limitador-bridge/alerts/note-marks.ts";
 import { openAlerts } from "../../../limitador-bridge/alerts/open-alerts.ts";
 import {
   AlertQueue,
@@ -12,6 +13,7 @@ import {
 } from "../../../limitador-bridge/alerts/queue.ts";
 import { SendError, type Sender, slackSender } from "../../../limitador-bridge/alerts/sender.ts";
 import { createMetrics } from "../../../limitador-bridge/metrics.ts";
+import { MemoryNotes } from "../../../limitador-bridge/notes/memory-notes.ts";
 import { alert, NOW_MS, type Receiver, startReceiver } from "./receiver.ts";
 
 let receiver: Receiver;
@@ -27,22 +29,26 @@ afterEach(async () => {
 
 interface QueueParts {
   senders?: Sender[];
-  mark?: Mark;
+  marks?: AlertMarks;
+  nowMs?: () => number;
   options?: Partial<AlertQueueOptions>;
 }
 
-function createQueue({ senders, mark = async () => true, options }: QueueParts = {}) {
+const ours: AlertMarks = { begin: async () => "ours", end: async () => {} };
+
+function createQueue(parts: QueueParts = {}) {
+  const { senders, marks = ours, nowMs = () => NOW_MS, options } = parts;
   const counts: string[] = [];
   const logged: string[] = [];
   const file = join(folder, "below", "dead.jsonl");
   const write = (_: object, message: string) => void logged.push(message);
   const queue = new AlertQueue({
     senders: senders ?? [slackSender(receiver.url)],
-    mark,
+    marks,
     deadLetters: deadLetterFile(file),
     count: (sender, result) => void counts.push(`${sender} ${result}`),
     log: { info: write, warn: write, error: write },
-    nowMs: () => NOW_MS,
+    nowMs,
     options: { firstRetryMs: 1, maxRetryMs: 4, ...options },
   });
   const dead = () =>
@@ -68,31 +74,87 @@ describe("once", () => {
   });
 
   test("of two replicas with the same marks only one sends", async () => {
-    const marks = new MemoryMarks(() => NOW_MS);
-    const asked: [string, number][] = [];
-    const mark: Mark = async (key, ttlMs) => {
-      asked.push([key, ttlMs]);
-      return marks.mark(key, ttlMs);
-    };
-    const queues = [createQueue({ mark }), createQueue({ mark })];
+    const clock = { nowMs: NOW_MS };
+    const nowMs = () => clock.nowMs;
+    const notes = new MemoryNotes(nowMs);
+    const marks = noteMarks(notes, nowMs);
+    const queues = [createQueue({ marks, nowMs }), createQueue({ marks, nowMs })];
     for (const { queue } of queues) queue.raise(alert("a"));
     for (const { queue } of queues) await queue.flush();
     expect(receiver.received.length).toBe(1);
-    // From 15 November 12:00 to the end of the month, and an hour.
-    const ttlMs = (15 * 24 + 12 + 1) * 3_600_000;
-    expect(asked).toEqual([
-      ["a", ttlMs],
-      ["a", ttlMs],
+    const text = "2026-11-15T12:00:00.000Z";
+    expect(await notes.list("")).toEqual([
+      // To the end of the month, and an hour.
+      { key: "a", text, expiresAtMs: Date.UTC(2026, 11, 1, 1) },
+      { key: "sending/a", text, expiresAtMs: NOW_MS + 20 * 60_000 },
     ]);
+    for (const afterMs of [60_000, 20 * 60_000, 15 * 86_400_000]) {
+      clock.nowMs = NOW_MS + afterMs;
+      for (const { queue } of queues) queue.raise(alert("a"));
+      for (const { queue } of queues) await queue.flush();
+    }
+    expect(receiver.received.length).toBe(1);
+  });
+
+  test("what a replica was sending when it was killed is sent by another, later", async () => {
+    const clock = { nowMs: NOW_MS };
+    const nowMs = () => clock.nowMs;
+    const marks = noteMarks(new MemoryNotes(nowMs), nowMs);
+    const hanging: Sender = { name: "slack", send: () => new Promise(() => {}) };
+    const killed = createQueue({ marks, nowMs, senders: [hanging] });
+    const other = createQueue({ marks, nowMs });
+    killed.queue.raise(alert("a"));
+    while (!killed.logged.includes("alert")) await new Promise((resolve) => setTimeout(resolve, 1));
+    const sentAfter = async (afterMs: number) => {
+      clock.nowMs = NOW_MS + afterMs;
+      other.queue.raise(alert("a"));
+      await other.queue.flush();
+      return receiver.received.length;
+    };
+    expect(await sentAfter(0)).toBe(0);
+    expect(await sentAfter(20 * 60_000 - 60_000)).toBe(0);
+    expect(await sentAfter(20 * 60_000)).toBe(1);
+    expect(await sentAfter(40 * 60_000)).toBe(1);
+  });
+
+  test("what was neither sent nor kept is tried again", async () => {
+    const clock = { nowMs: NOW_MS };
+    const notes = new MemoryNotes(() => clock.nowMs);
+    receiver.answers.push([400]);
+    const write = () => {};
+    const queue = new AlertQueue({
+      senders: [slackSender(receiver.url)],
+      marks: noteMarks(notes, () => clock.nowMs),
+      deadLetters: deadLetterFile("/dev/null/x.jsonl"),
+      count: () => {},
+      log: { info: write, warn: write, error: write },
+      nowMs: () => clock.nowMs,
+    });
+    for (const [afterMs, sent] of [
+      [0, 1],
+      [20 * 60_000 - 1, 1],
+      [20 * 60_000, 2],
+      [9e6, 2],
+    ] as const) {
+      clock.nowMs = NOW_MS + afterMs;
+      queue.raise(alert("a"));
+      await queue.flush();
+      expect(receiver.received.length).toBe(sent);
+    }
   });
 
   test("where marks cannot be had each replica sends once", async () => {
-    const { queue, logged } = createQueue({ mark: () => Promise.reject(new Error("gone")) });
+    const gone = () => Promise.reject(new Error("gone"));
+    const { queue, logged } = createQueue({ marks: { begin: gone, end: gone } });
     queue.raise(alert("a"));
     queue.raise(alert("a"));
     await queue.flush();
     expect(receiver.received.length).toBe(1);
-    expect(logged).toEqual(["alert not marked as sent: replicas may repeat it", "alert"]);
+    expect(logged).toEqual([
+      "alert not marked: replicas may repeat it",
+      "alert",
+      "alert not marked as sent: replicas may repeat it",
+    ]);
   });
 
   test("a mark ends with its time", () => {
@@ -228,7 +290,7 @@ describe("bounds", () => {
     const write = (fields: object, message: string) => void logged.push([message, fields]);
     const queue = new AlertQueue({
       senders: [slackSender(receiver.url)],
-      mark: async () => true,
+      marks: ours,
       deadLetters: deadLetterFile("/dev/null/x.jsonl"),
       count: () => {},
       log: { info: write, warn: write, error: write },
@@ -251,7 +313,7 @@ test("the configured queue sends to every receiver and counts in the metrics", a
       alertmanagerUrl: receiver.url,
       deadLetterFile: join(folder, "dead.jsonl"),
     },
-    mark: async () => true,
+    marks: ours,
     count: (sender, result) => metrics.alerts.inc({ sender, result }),
     log,
     nowMs: () => NOW_MS,
