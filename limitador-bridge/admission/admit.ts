@@ -147,7 +147,8 @@ async function decide(
       claims,
       ...(alternatives.length === 0 ? {} : { alternatives }),
       holdMs: holdMsOf(found.limits, parts.holdMs),
-      expiryRecord: expiryRecord(found),
+      expiryRecord: expiryRecord(found, firstOption(found)),
+      expiryRecordOf: (option) => expiryRecord(found, found.options[option] ?? firstOption(found)),
     });
     return { result, reason: "" };
   } catch (error) {

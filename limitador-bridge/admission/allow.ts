@@ -4,7 +4,7 @@ import type { AdmitAnswer } from "../contract/filter.ts";
 import type { CounterView } from "../ledger/store/store.ts";
 import { raiseDowngraded } from "./budget-alerts.ts";
 import { type AdmissionParts, type Case, type CaseOption, firstOption } from "./case.ts";
-import { type LimitState, limitStates, rateLimitHeaders } from "./limit-text.ts";
+import { isEnforced, limitStates, rateLimitHeaders } from "./limit-text.ts";
 import { type OutputParts, outputTerms } from "./output-terms.ts";
 
 /** Where another model runs than the client named: for Envoy's routes to match on. */
@@ -54,10 +54,6 @@ export function allowUnreserved(parts: AdmissionParts, found: Case): AdmitAnswer
   const option = firstOption(found);
   count(parts, found, option, "store_unavailable");
   return answerOf(option);
-}
-
-function isEnforced({ matched }: LimitState): boolean {
-  return matched.mode === "enforce";
 }
 
 function count(

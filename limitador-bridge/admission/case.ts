@@ -83,10 +83,12 @@ export function denialRecord(found: RecordedCase, code: string, status: number):
   return usageRecord(exchange(found, null, "denied", status), usage, nothing, found.nowMs);
 }
 
-/** What stands in the books when the hold ends and nobody ever settled. */
-export function expiryRecord(found: Case): UsageRecord {
+/** What stands in the books when the option's hold ends and nobody ever settled. */
+export function expiryRecord(
+  found: RecordedCase,
+  { expected, budget }: Pick<CaseOption, "expected" | "budget">,
+): UsageRecord {
   const { request, nowMs } = found;
-  const { expected, budget } = firstOption(found);
   const modelSent = budget?.changed === true ? budget.model : null;
   const model = modelSent ?? request.llm.model;
   const usage = estimatedUsage({ model }, expected.inputTokens, 0);

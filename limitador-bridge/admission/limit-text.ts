@@ -40,8 +40,13 @@ export function limitStates(matched: MatchedLimit[], views: readonly CounterView
   return states;
 }
 
+/** Whether the limit refuses; what is in shadow mode is told to no client. */
+export function isEnforced({ matched }: LimitState): boolean {
+  return matched.mode === "enforce";
+}
+
 /** The state with the smallest share of its limit left; undefined where there is none. */
-export function tightest(states: LimitState[]): LimitState | undefined {
+function tightest(states: LimitState[]): LimitState | undefined {
   return states.reduce<LimitState | undefined>(
     (best, state) => (best === undefined || share(state) < share(best) ? state : best),
     undefined,

@@ -2,7 +2,7 @@
 import type { BudgetPlan, PlanOption } from "../budget/plan.ts";
 import type { LlmRequest } from "../contract/filter.ts";
 import { type CountedInput, countedFor } from "../estimate/counted-input.ts";
-import type { Amounts, LimitClaim, Refusal } from "../ledger/store/store.ts";
+import type { LimitClaim, Refusal } from "../ledger/store/store.ts";
 import type { MatchedLimit } from "../policy/policy-set.ts";
 import { judgeUnknownModel } from "../pricing/unknown-model.ts";
 import type { CaseOption } from "./case.ts";
@@ -28,12 +28,7 @@ export function caseOptions(parts: OptionParts): CaseOption[] {
     const expected = estimateWithRule(parts);
     return [{ expected, budget: null, claims: claimsOf(limits, expected) }];
   }
-  const estimates = plan.options.map((option) => estimateOf(parts, plan, option));
-  // The one record that is written when the hold expires is that of the first.
-  const onExpiry = inputAmounts(estimates[0] as Estimate);
-  return plan.options.map((budget, i) =>
-    optionOf(limits, estimates[i] as Estimate, budget, onExpiry),
-  );
+  return plan.options.map((budget) => optionOf(limits, estimateOf(parts, plan, budget), budget));
 }
 
 /** What the request would use; where its model has no price, at the one that its limits name. */
@@ -57,14 +52,10 @@ function estimateWithRule({
   return verdict.rule === "priceAs" ? pricedAs(verdict.model) : expected;
 }
 
-/** The option with another estimate, or another amount held on the budget. */
-export function optionOf(
-  limits: MatchedLimit[],
-  expected: Estimate,
-  budget: PlanOption,
-  onExpiry: Amounts = inputAmounts(expected),
-): CaseOption {
+/** What is charged at expiry is what the option's own record of it says. */
+function optionOf(limits: MatchedLimit[], expected: Estimate, budget: PlanOption): CaseOption {
   const claims = [...claimsOf(limits, expected), ...budget.claims];
+  const onExpiry = inputAmounts(expected);
   return {
     expected,
     budget,

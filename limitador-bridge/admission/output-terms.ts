@@ -43,7 +43,7 @@ export function canCut({ request: { llm }, context }: RecordedCase): boolean {
 }
 
 /** The claims whose policies want a stream cut, with what each holds for it. */
-export function cuttingClaims({ limits, plan }: Case, { claims }: CaseOption): LimitClaim[] {
+function cuttingClaims({ limits, plan }: Case, { claims }: CaseOption): LimitClaim[] {
   const budgetCuts = plan?.match.budget.onExhausted === "cut";
   return claims.filter(({ enforced }, i) => {
     const limit: MatchedLimit | undefined = limits[i];

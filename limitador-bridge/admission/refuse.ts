@@ -9,6 +9,7 @@ import { type AdmissionParts, type Case, denialRecord, type RecordedCase } from 
 import { denial, type Reason } from "./denial.ts";
 import {
   deniedMessage,
+  isEnforced,
   type LimitState,
   limitStates,
   rateLimitHeaders,
@@ -63,7 +64,7 @@ export function refuseBudget(
     ...(resetsAtMs === null ? {} : retryAfter(resetsAtMs, found.nowMs)),
     ...(resetsAtMs === null && status === 429 ? { "retry-after": RETRY_UNKNOWN_SECONDS } : {}),
     ...(plan === null ? {} : budgetHeaders(plan, null, counters)),
-    ...rateLimitHeaders(limitStates(limits, counters), found.nowMs),
+    ...rateLimitHeaders(limitStates(limits, counters).filter(isEnforced), found.nowMs),
   });
 }
 

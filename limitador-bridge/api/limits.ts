@@ -1,12 +1,14 @@
 /** GET /v1/limits: counters, with what is used, held and left. */
 import type { FastifyInstance } from "fastify";
 import Type, { type Static } from "typebox";
+import { windowText } from "../admission/limit-text.ts";
 import type { Log } from "../admission/ports.ts";
 import { budgetOfCounter } from "../budget/budget-counter.ts";
 import type { BudgetIndex } from "../budget/budget-index.ts";
 import { organizationKey, teamKey } from "../budget/budget-key.ts";
 import type { GrantSource } from "../budget/grants.ts";
-import type { CounterView, Store } from "../ledger/store/store.ts";
+import { type CounterView, type Store, UNITS } from "../ledger/store/store.ts";
+import { windowTag } from "../ledger/window.ts";
 import type { Metrics } from "../metrics.ts";
 import { ANYONE } from "../policy/kinds/llm-budget-schema.ts";
 import type { PolicySet } from "../policy/policy-set.ts";
@@ -60,7 +62,7 @@ const Limit = Type.Object({
    * organization, the team, or the team and what the ceiling is of; "": not known.
    */
   counters: Type.Array(Type.String()),
-  unit: Type.String({ enum: ["total", "input", "output", "requests", "usd"] }),
+  unit: Type.String({ enum: [...UNITS] }),
   /** e.g. 24h, sliding 1h, calendar month (UTC) */
   window: Type.String(),
   limit: Count,
@@ -139,7 +141,12 @@ function countedBy(
   }
   const budget = budgetOfCounter(view.key, budgets, grants, nowMs());
   if (budget === null) return null;
-  return { names: budgetCounterNames(budget), limit: budget.limitNanoUsd };
+  const inForce = budgetCounterNames(budget);
+  // Until it is over, the counter of the time zone that a budget had before, as it was.
+  const isBefore = windowTag(view.window) !== windowTag(budget.window);
+  return isBefore
+    ? { names: { ...inForce, window: windowText(view.window) }, limit: view.limit }
+    : { names: inForce, limit: budget.limitNanoUsd };
 }
 
 function isAskedFor(names: CounterNames, query: Query): boolean {

@@ -1,7 +1,6 @@
-/** Shares of amounts and amounts as text, exact in integers of nano-USD. */
+/** Shares and sums of amounts, exact in integers of nano-USD. */
 
 const MAX_AMOUNT = BigInt(Number.MAX_SAFE_INTEGER);
-const NANO_DIGITS = 9;
 
 /** `percent` of an amount, rounded down; at most 2^53 − 1. */
 export function percentDown(amountNanoUsd: number, percent: number): number {
@@ -20,14 +19,6 @@ export function sumOf(a: number, b: number): number {
 
 function clamp(amount: bigint): number {
   return Number(amount < MAX_AMOUNT ? amount : MAX_AMOUNT);
-}
-
-/** An amount in USD with as many decimals as it needs: 12500000000 is "12.5". */
-export function usdText(amountNanoUsd: number): string {
-  const digits = String(amountNanoUsd).padStart(NANO_DIGITS + 1, "0");
-  const fraction = digits.slice(-NANO_DIGITS).replace(/0+$/, "");
-  const whole = digits.slice(0, -NANO_DIGITS);
-  return fraction === "" ? whole : `${whole}.${fraction}`;
 }
 
 /**

@@ -169,22 +169,11 @@ class Ceilings {
   }
 }
 
-/**
- * A claim with the conditions that budgets put on it. `allowance`: a request that begins while
- * used + held < limit may go over it by so much. `below`: fits only while
- * used + held + reserve < below. `from`: fits only once used + held ≥ from.
- */
-export interface BudgetClaim extends LimitClaim {
-  allowance?: number;
-  below?: number;
-  from?: number;
-}
-
 /** What a request holds on a limit. */
 export function claimOf(
   limit: BudgetLimit,
   amounts: { reserveNanoUsd: number; onExpiryNanoUsd: number },
-): BudgetClaim {
+): LimitClaim {
   const { key, limitNanoUsd, allowanceNanoUsd, window, enforced, shardBy } = limit;
   const { reserveNanoUsd, onExpiryNanoUsd } = amounts;
   return {

@@ -49,13 +49,17 @@ export function createBudgetMetrics(registry: Registry): BudgetMetrics {
   });
   const estimates = new Counter({
     name: "llm_cost_estimate_usd_total",
-    help: "Pre-request cost estimates in USD: the worst case of requests that were admitted.",
+    help:
+      "Pre-request cost estimates in USD: the worst case of requests that asked and were " +
+      "admitted. Requests under a lease are not in it.",
     labelNames: ["team", "app", "model"],
     registers,
   });
   const routing = new Counter({
     name: "llm_model_routing_total",
-    help: "Models chosen for requests under a budget, by why.",
+    help:
+      "Models chosen for requests that asked and are under a budget, by why. Requests under a " +
+      "lease are not in it.",
     labelNames: ["reason"],
     registers,
   });
@@ -78,7 +82,7 @@ function spendGauges(registry: Registry, team: BoundedLabel) {
   const remaining = gauge("llm_budget_remaining_usd", "Remaining monthly budget in USD.");
   const utilization = gauge(
     "llm_budget_utilization_ratio",
-    "Budget utilization as a ratio (0.0 to 1.0).",
+    "Spent of the monthly budget, as a ratio: 1.0 is all of it, more where it was overshot.",
   );
   let read: () => Promise<TeamSpend[]> = async () => [];
   return {

@@ -1,4 +1,5 @@
 /** How far each budget is used up, read from the ledger. */
+import { counterId } from "../ledger/counter.ts";
 import type { CounterView, Store } from "../ledger/store/store.ts";
 import { windowAt } from "../ledger/window.ts";
 import type { LlmBudget } from "../policy/kinds/llm-budget.ts";
@@ -49,16 +50,20 @@ export interface BudgetStateParts {
  */
 export async function readBudgets(parts: BudgetStateParts): Promise<BudgetState[]> {
   const views = new Map<string, CounterView>();
+  const keys = new Set<string>();
   let scanned = 0;
   for (const prefix of ["org/", "budget/"]) {
     const found = await parts.store.counters(prefix, MAX_SCANNED);
     scanned = Math.max(scanned, found.length);
-    for (const view of found) if (view.unit === "usd") views.set(view.key, view);
+    for (const view of found) {
+      views.set(counterId(view), view);
+      if (view.unit === "usd") keys.add(view.key);
+    }
   }
-  const limits = [...ownLimits(parts), ...otherTeams(parts, views)];
+  const limits = [...ownLimits(parts), ...otherTeams(parts, keys)];
   const states: BudgetState[] = [];
   for (const limit of limits) {
-    const known = views.get(limit.limit.key);
+    const known = views.get(counterIdOf(limit.limit));
     const isMissing = known === undefined && scanned >= MAX_SCANNED;
     states.push(stateOf(parts, limit, isMissing ? await viewOf(parts, limit.limit) : known));
   }
@@ -99,8 +104,8 @@ function ownLimits(parts: BudgetStateParts): OwnedLimit[] {
   ];
 }
 
-function otherTeams(parts: BudgetStateParts, views: ReadonlyMap<string, CounterView>) {
-  return [...views.keys()].flatMap((key): OwnedLimit[] => {
+function otherTeams(parts: BudgetStateParts, keys: ReadonlySet<string>) {
+  return [...keys].flatMap((key): OwnedLimit[] => {
     const part = TEAM_KEY.exec(key)?.[1];
     if (part === undefined) return [];
     const found = parts.budgets.match({ team: nameOfPart(part) });
@@ -109,13 +114,19 @@ function otherTeams(parts: BudgetStateParts, views: ReadonlyMap<string, CounterV
   });
 }
 
-/** A counter's id begins with its key and a line's end: no other key is found by that. */
+/** Not the key alone: the counter of the time zone that a budget had before has the same one. */
+function counterIdOf({ key, window }: BudgetLimit): string {
+  return counterId({ key, unit: "usd", window });
+}
+
 async function viewOf(
   { store }: BudgetStateParts,
-  { key }: BudgetLimit,
+  limit: BudgetLimit,
 ): Promise<CounterView | undefined> {
-  const views = await store.counters(`${key}\n`, 10);
-  return views.find((view) => view.key === key && view.unit === "usd");
+  const id = counterIdOf(limit);
+  // Some time zones' names begin with another's.
+  const views = await store.counters(id, 10);
+  return views.find((view) => counterId(view) === id);
 }
 
 function stateOf(

@@ -1,7 +1,9 @@
 /** Why a budget refuses a request, and what the client is told. Pure. */
+
 import type { CounterView } from "../ledger/store/store.ts";
+import { nanoUsdText } from "../nano-usd-text.ts";
 import type { LlmBudget } from "../policy/kinds/llm-budget.ts";
-import { sumOf, usdText } from "./amount.ts";
+import { sumOf } from "./amount.ts";
 import { type BudgetLimit, LEVELS, type Level } from "./budget-limits.ts";
 import type { BudgetPlan, PlanOption } from "./plan.ts";
 
@@ -108,10 +110,11 @@ function openOptions({ options }: BudgetPlan, { counters, violated }: Refused): 
 }
 
 function denialOf({ limit, view, reserveNanoUsd }: Reached): BudgetDenial {
-  const held = view.held > 0 ? `, ${usdText(view.held)} USD held by requests in flight` : "";
-  const needs = reserveNanoUsd > 0 ? `; this request may cost ${usdText(reserveNanoUsd)} USD` : "";
+  const held = view.held > 0 ? `, ${nanoUsdText(view.held)} USD held by requests in flight` : "";
+  const needs =
+    reserveNanoUsd > 0 ? `; this request may cost ${nanoUsdText(reserveNanoUsd)} USD` : "";
   const message =
-    `${subjectOf(limit)} used ${usdText(view.used)} of ${allowedText(limit)}${held}${needs} ` +
+    `${subjectOf(limit)} used ${nanoUsdText(view.used)} of ${allowedText(limit)}${held}${needs} ` +
     `(LLMBudget ${limit.policy}). Resets at ${new Date(view.resetsAtMs).toISOString()}. ` +
     `Ask ${limit.contact} for more.`;
   return {
@@ -140,7 +143,7 @@ function subjectOf({ level, name, team }: BudgetLimit): string {
 
 function allowedText({ level, limitNanoUsd, budgetNanoUsd }: BudgetLimit): string {
   const period = level === "task" ? "for the task" : "a month";
-  const amount = `${usdText(limitNanoUsd)} USD ${period}`;
+  const amount = `${nanoUsdText(limitNanoUsd)} USD ${period}`;
   if (limitNanoUsd === budgetNanoUsd) return amount;
-  return `${amount} (budget ${usdText(budgetNanoUsd)} USD)`;
+  return `${amount} (budget ${nanoUsdText(budgetNanoUsd)} USD)`;
 }

@@ -2,15 +2,10 @@
  * What a budget makes of a request: the models it may run on, in order of preference, each with
  * what it would hold; the store takes the first that fits, in one atomic step. Pure.
  */
+import type { LimitClaim } from "../ledger/store/store.ts";
 import type { Payer } from "../policy/policy-set.ts";
 import type { BudgetMatch } from "./budget-index.ts";
-import {
-  type BudgetClaim,
-  type BudgetLimit,
-  budgetLimits,
-  claimOf,
-  type Grants,
-} from "./budget-limits.ts";
+import { type BudgetLimit, budgetLimits, claimOf, type Grants } from "./budget-limits.ts";
 import { appNotAllowed, type BudgetDenial, priceUnknown } from "./denial.ts";
 import {
   downgradeOf,
@@ -52,7 +47,7 @@ export interface PlanOption {
   priceModel: string | null;
   /** One limit for each claim, in the same order. */
   limits: BudgetLimit[];
-  claims: BudgetClaim[];
+  claims: LimitClaim[];
 }
 
 export interface BudgetPlan {
@@ -229,9 +224,9 @@ class Planner {
 }
 
 function withCondition(
-  claims: readonly BudgetClaim[],
+  claims: readonly LimitClaim[],
   at: number,
-  condition: Pick<BudgetClaim, "below" | "from">,
-): BudgetClaim[] {
+  condition: Pick<LimitClaim, "below" | "from">,
+): LimitClaim[] {
   return claims.map((claim, i) => (i === at ? { ...claim, ...condition } : claim));
 }

@@ -2,7 +2,7 @@
 import type { LlmBudget, ModelLimit } from "../policy/kinds/llm-budget.ts";
 import { matchesModel } from "./model-pattern.ts";
 
-export const ROUTING_REASONS = [
+const ROUTING_REASONS = [
   "as_requested",
   "simple_query",
   "complex_query",

@@ -4,6 +4,7 @@ import type { Log } from "../admission/ports.ts";
 import type { Alert } from "../alerts/alert.ts";
 import { budgetAlert } from "../alerts/budget-alert.ts";
 import type { AlertConfig } from "../alerts/config.ts";
+import { noteMarks } from "../alerts/note-marks.ts";
 import { openAlerts } from "../alerts/open-alerts.ts";
 import { readSpendHistory } from "../alerts/spend-history.ts";
 import { SpendHours, spikeAlert } from "../alerts/spend-hours.ts";
@@ -56,10 +57,9 @@ export async function openServiceBudgets(
   const nowMs = Date.now;
   const notes = await openNotes(store, state, nowMs, (warning) => log.warn({ warning }, "notes"));
   const grants = new GrantBook(notes);
-  const mark = (key: string, ttlMs: number) =>
-    notes.add({ key, text: new Date(nowMs()).toISOString(), expiresAtMs: nowMs() + ttlMs });
+  const marks = noteMarks(notes, nowMs);
   const count = (sender: string, result: string) => metrics.alerts.inc({ sender, result });
-  const alerts = openAlerts({ config, mark, count, log, nowMs });
+  const alerts = openAlerts({ config, marks, count, log, nowMs });
   const hours = new SpendHours();
   let learning: Promise<void> = Promise.resolve();
   let isClosing = false;

@@ -17,6 +17,12 @@ const MAX_KEYS = 10_000;
 /** A lease is for requests of up to this many bytes, or the next power of two. */
 const LEAST_BYTES = 1_024;
 
+/** Of the largest of some requests. */
+interface Sizes {
+  inputBytes: number;
+  maxOutputTokens: number;
+}
+
 interface Demand {
   /** Begin of the second in which `asks` are counted. */
   sinceMs: number;
@@ -24,10 +30,12 @@ interface Demand {
   /** Of the last lease; 0: none lately. */
   parts: number;
   grantedAtMs: number;
-  /** The largest of the requests that asked. */
-  inputBytes: number;
-  maxOutputTokens: number;
+  /** Of the requests that asked in that second, and in the last one before it that had asks. */
+  largest: Sizes;
+  formerLargest: Sizes;
 }
+
+const NO_SIZES: Sizes = { inputBytes: LEAST_BYTES, maxOutputTokens: 0 };
 
 /** What one request that asks tells of the requests like it. */
 export interface Ask {
@@ -61,10 +69,11 @@ export class LeaseDemand {
     const demand = this.#of(ask, nowMs);
     const parts = this.#parts(demand, ask.isRenewal, nowMs);
     if (parts < FEWEST_PARTS) return null;
+    const { inputBytes, maxOutputTokens } = larger(demand.largest, demand.formerLargest);
     return {
       parts,
-      maxInputBytes: nextPowerOfTwo(demand.inputBytes),
-      maxOutputTokens: ask.maxOutputTokens === null ? null : demand.maxOutputTokens,
+      maxInputBytes: nextPowerOfTwo(inputBytes),
+      maxOutputTokens: ask.maxOutputTokens === null ? null : maxOutputTokens,
     };
   }
 
@@ -76,20 +85,23 @@ export class LeaseDemand {
 
   #of(ask: Ask, nowMs: number): Demand {
     const { key, inputBytes } = ask;
-    const maxOutputTokens = ask.maxOutputTokens ?? 0;
+    const own = larger(NO_SIZES, { inputBytes, maxOutputTokens: ask.maxOutputTokens ?? 0 });
     const known = this.#known.get(key);
     if (known === undefined || nowMs - Math.max(known.sinceMs, known.grantedAtMs) > this.#longMs) {
       this.#known.delete(key);
       const made = { sinceMs: nowMs, asks: 1, parts: 0, grantedAtMs: Number.NEGATIVE_INFINITY };
-      const demand = { ...made, inputBytes: Math.max(inputBytes, LEAST_BYTES), maxOutputTokens };
+      const demand = { ...made, largest: own, formerLargest: NO_SIZES };
       this.#known.set(key, demand);
       this.#forgetOldest();
       return demand;
     }
-    if (nowMs - known.sinceMs > ASKING_MS) Object.assign(known, { sinceMs: nowMs, asks: 0 });
+    if (nowMs - known.sinceMs > ASKING_MS) {
+      // One large request must not make all leases to come so large that there is no room for any.
+      const { largest } = known;
+      Object.assign(known, { sinceMs: nowMs, asks: 0, largest: NO_SIZES, formerLargest: largest });
+    }
     known.asks += 1;
-    known.inputBytes = Math.max(known.inputBytes, inputBytes);
-    known.maxOutputTokens = Math.max(known.maxOutputTokens, maxOutputTokens);
+    known.largest = larger(known.largest, own);
     return known;
   }
 
@@ -113,6 +125,13 @@ export class LeaseDemand {
       return;
     }
   }
+}
+
+function larger(one: Sizes, other: Sizes): Sizes {
+  return {
+    inputBytes: Math.max(one.inputBytes, other.inputBytes),
+    maxOutputTokens: Math.max(one.maxOutputTokens, other.maxOutputTokens),
+  };
 }
 
 function nextPowerOfTwo(bytes: number): number {

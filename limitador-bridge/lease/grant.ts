@@ -67,7 +67,11 @@ export class LeaseGranter {
     if (most === 0) return null;
     const holdMs = VALID_MS + holdMsOf(found.limits, parts.holdMs);
     const lease = { ...wanted, parts: most, id: newLeaseId(request.id), claims, holdMs };
-    const granted = await this.#reserve(lease, expiryRecord(found), parts.nowMs);
+    const granted = await this.#reserve(
+      lease,
+      expiryRecord(found, firstOption(found)),
+      parts.nowMs,
+    );
     if (granted !== null) this.#demand.granted(key, granted.lease.parts, nowMs);
     return granted;
   }

@@ -4,7 +4,7 @@
  * step, since it never awaits.
  */
 import type { UsageRecord } from "../contract/usage-record.ts";
-import { type DistinctClaims, distinctClaims, optionsOf } from "./claims.ts";
+import { type DistinctClaims, distinctClaims, expiryRecordOf, optionsOf } from "./claims.ts";
 import {
   adjust,
   type CounterSpec,
@@ -109,7 +109,7 @@ export class Book {
       this.#put(counterId, after);
       return heldClaim(counterId, claim, state.startMs, claim);
     });
-    const expiryRecord = parts === null ? request.expiryRecord : null;
+    const expiryRecord = parts === null ? expiryRecordOf(request, option) : null;
     this.#putHold({ id, expiresAtMs: nowMs + holdMs, option, parts, claims, expiryRecord });
     return states.map((state) => viewOf(state, nowMs));
   }

@@ -1,4 +1,5 @@
 /** The options of a request, and claims on one counter put together. Pure. */
+import type { UsageRecord } from "../contract/usage-record.ts";
 import { counterId } from "./counter.ts";
 import type { LimitClaim, ReserveRequest } from "./store/store.ts";
 
@@ -8,6 +9,15 @@ export type DistinctClaims = Map<string, LimitClaim>;
 /** A request's options in the order in which they are tried; at least one. */
 export function optionsOf({ claims, alternatives = [] }: ReserveRequest): DistinctClaims[] {
   return [claims, ...alternatives].map(distinctClaims);
+}
+
+/** What is written when the hold of this option expires; 0 is the first. */
+export function expiryRecordOf(
+  request: Pick<ReserveRequest, "expiryRecord" | "expiryRecordOf">,
+  option: number,
+): UsageRecord {
+  if (option === 0 || request.expiryRecordOf === undefined) return request.expiryRecord;
+  return request.expiryRecordOf(option);
 }
 
 /**

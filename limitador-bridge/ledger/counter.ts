@@ -6,7 +6,7 @@
  * window is over, the settlement changes no counter: its amount would have left the count with
  * the window anyhow. Inside the window `used` may go over the limit; that debt is never forgiven.
  */
-import type { CounterView, LimitClaim, Unit } from "./store/store.ts";
+import { type CounterView, type LimitClaim, UNITS, type Unit } from "./store/store.ts";
 import { invalidInput } from "./store/store-error.ts";
 import {
   carryPercent,
@@ -42,8 +42,6 @@ export interface CounterState {
   previousLimit: number;
 }
 
-const units: readonly string[] = ["total", "input", "output", "requests", "usd"];
-
 /**
  * Names a counter: the claim's key, its unit and window. A policy edit that changes unit or window
  * under one key thus begins a new counter, and never reads tokens as money. Lone surrogates become
@@ -60,11 +58,12 @@ export function counterId(spec: Pick<CounterSpec, "key" | "unit" | "window">): s
 export function parseCounterId(id: string): Pick<CounterSpec, "key" | "unit" | "window"> {
   const line = id.lastIndexOf("\n");
   const space = id.indexOf(" ", line);
-  const unit = id.slice(line + 1, space);
-  if (line < 0 || space < 0 || !units.includes(unit)) throw invalidInput("not a counter id");
+  const name = id.slice(line + 1, space);
+  const unit = UNITS.find((known) => known === name);
+  if (line < 0 || space < 0 || unit === undefined) throw invalidInput("not a counter id");
   return {
     key: id.slice(0, line),
-    unit: unit as Unit,
+    unit,
     window: parseWindowTag(id.slice(space + 1)),
   };
 }
@@ -104,7 +103,7 @@ export function isOver(state: CounterState, nowMs: number): boolean {
 }
 
 /** The limit in force: with what the last period has left (CarryOver in window.ts). */
-export function limitOf(state: CounterState): number {
+function limitOf(state: CounterState): number {
   const percent = carryPercent(state.window);
   if (percent === 0) return state.limit;
   // What is still held may be used yet.
@@ -113,7 +112,7 @@ export function limitOf(state: CounterState): number {
 }
 
 /** What counts against the limit at `nowMs`; the state must be of that time (counterAt). */
-export function weighed(state: CounterState, nowMs: number): { used: number; held: number } {
+function weighed(state: CounterState, nowMs: number): { used: number; held: number } {
   if (state.window.kind !== "sliding") return { used: state.used, held: state.held };
   const left = state.endMs - nowMs;
   const { lengthMs } = state.window;
@@ -173,6 +172,7 @@ export function viewOf(state: CounterState, nowMs: number): CounterView {
   return {
     key: state.key,
     unit: state.unit,
+    window: state.window,
     limit,
     used,
     held,

@@ -1,18 +1,17 @@
 /** Checks what comes into the ledger from outside, before anything is changed. Pure. */
 import type { UsageRecord } from "../contract/usage-record.ts";
 import { parseIsoTime } from "../iso-time.ts";
-import type { LimitClaim, ReserveRequest, Settlement } from "./store/store.ts";
+import { type LimitClaim, type ReserveRequest, type Settlement, UNITS } from "./store/store.ts";
 import { invalidInput } from "./store/store-error.ts";
 import { assertWindow } from "./window.ts";
 
 /** Of one option. */
-export const maxClaims = 256;
-export const maxOptions = 8;
-export const maxKeyLength = 65_536;
+const maxClaims = 256;
+const maxOptions = 8;
+const maxKeyLength = 65_536;
 export const maxHoldMs = 7 * 86_400_000;
-export const maxParts = 100_000;
+const maxParts = 100_000;
 const maxIdLength = 512;
-const units = ["total", "input", "output", "requests", "usd"] as const;
 
 /** @throws StoreError invalid_input naming the field that is wrong. */
 export function checkReserve(request: ReserveRequest): void {
@@ -51,7 +50,7 @@ export function checkParts(parts: number): void {
 export function checkSettlement(settlement: Settlement): void {
   checkId(settlement.id);
   if (settlement.lease !== undefined) checkId(settlement.lease);
-  for (const unit of units) checkAmount(`amounts.${unit}`, settlement.amounts[unit]);
+  for (const unit of UNITS) checkAmount(`amounts.${unit}`, settlement.amounts[unit]);
   checkClaims(settlement.claims);
   recordTimeMs(settlement.record);
 }
@@ -83,7 +82,7 @@ function checkClaims(claims: LimitClaim[]): void {
     if (claim.key.length === 0 || claim.key.length > maxKeyLength) {
       throw invalidInput(`claim key: expected 1 to ${maxKeyLength} characters`);
     }
-    if (!units.includes(claim.unit)) throw invalidInput(`claim unit ${String(claim.unit)}`);
+    if (!UNITS.includes(claim.unit)) throw invalidInput(`claim unit ${String(claim.unit)}`);
     checkAmount("claim limit", claim.limit);
     checkAmount("claim reserve", claim.reserve);
     checkAmount("claim onExpiry", claim.onExpiry);

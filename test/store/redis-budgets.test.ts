@@ -58,10 +58,29 @@ describe("notes on Redis", () => {
       author: "a",
     });
     const other = new GrantBook(there);
-    await other.refresh();
+    await other.refresh(Date.now());
     expect(other.list({ team: "blue" }, Date.now())).toEqual([grant]);
     await here.close();
     await there.close();
+  });
+
+  test("a grant that Redis has lost is noted again, and read by a new replica", async () => {
+    const url = nextUrl();
+    const notes = notesAt(url);
+    const grants = new GrantBook(notes);
+    const nowMs = Date.now();
+    const terms = { team: "blue", amountNanoUsd: 5, createdAtMs: nowMs, reason: "r", author: "a" };
+    const grant = await grants.add({ ...terms, expiresAtMs: nowMs + 60_000 });
+    await grants.add({ ...terms, expiresAtMs: nowMs - 1 });
+    const prefix = new URL(url).searchParams.get("prefix");
+    expect(await server.client.del(`${prefix}:{notes}`)).toBe(1);
+    await grants.refresh(nowMs);
+    await grants.refresh(nowMs);
+    const added = new GrantBook(notes);
+    await added.refresh(nowMs);
+    expect(added.list({ team: "blue" }, nowMs)).toEqual([grant]);
+    expect(await notes.list("")).toHaveLength(1);
+    await notes.close();
   });
 });
 

@@ -11,7 +11,7 @@ import type { RecordQuery } from "./store.ts";
 import { invalidInput } from "./store-error.ts";
 
 export const maxScanned = 10_000;
-export const maxPageLength = 1000;
+const maxPageLength = 1000;
 /** How long records are kept where the caller does not say: 400 days. */
 export const defaultRetentionMs = 400 * 86_400_000;
 

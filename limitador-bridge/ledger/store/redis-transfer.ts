@@ -4,6 +4,7 @@ import { type CounterState, isOver, parseCounterId } from "../counter.ts";
 import { type Ended, endedTtlMs, type HeldClaim, type Hold } from "../hold.ts";
 import { carryPercent, windowAt, withCarryOver } from "../window.ts";
 import { defaultRetentionMs, positionOf } from "./record-query.ts";
+import { unitIndex } from "./redis/claim-args.ts";
 import { Link } from "./redis/link.ts";
 import {
   dumpCountersLua,
@@ -30,7 +31,6 @@ const own = {
 };
 const page = 500;
 const longWaitMs = 30_000;
-const units = ["total", "input", "output", "requests", "usd"];
 
 /**
  * @param shardByOf what keeps counters together on a cluster, told from a key (LimitClaim.shardBy)
@@ -48,6 +48,22 @@ export async function openRedisTransfer(
     throw error;
   }
   return new RedisTransfer(url, store, shardByOf);
+}
+
+/**
+ * Whether no store was ever opened there. Changes nothing.
+ * @throws StoreError unavailable
+ */
+export async function isUnusedRedis(url: string): Promise<boolean> {
+  const parsed = parseRedisUrl(url);
+  const link = new Link(parsed, { timeoutMs: longWaitMs });
+  try {
+    const [first] = new Shards(parsed.prefix, link.isCluster ? clusterShards : 1).all;
+    const [found] = await link.getAll([(first as Shard).keys.meta]);
+    return found === null;
+  } finally {
+    await link.close();
+  }
 }
 
 /** Holds of one id from several shards, put together. */
@@ -266,7 +282,7 @@ class RedisTransfer implements TransferStore {
 }
 
 function claimFields({ counterId, unit, limit, startMs, reserve, onExpiry }: HeldClaim): string[] {
-  const index = units.indexOf(unit) + 1;
+  const index = unitIndex(unit);
   return [counterId, ...[index, limit, startMs, reserve, onExpiry].map(String)];
 }
 

@@ -15,8 +15,12 @@
 import type { UsageRecord } from "../../contract/usage-record.ts";
 import type { Window } from "../window.ts";
 
-/** What is counted: tokens of a kind, requests, or nano-USD. */
-export type Unit = "total" | "input" | "output" | "requests" | "usd";
+/**
+ * What is counted: tokens of a kind, requests, or nano-USD. Scripts on Redis know a unit by its
+ * place here, and stored counters were written so: the order stays.
+ */
+export const UNITS = ["total", "input", "output", "requests", "usd"] as const;
+export type Unit = (typeof UNITS)[number];
 export type Amounts = Record<Unit, number>;
 
 /** One limit that a request matched. */
@@ -52,6 +56,7 @@ export interface LimitClaim {
 export interface CounterView {
   key: string;
   unit: Unit;
+  window: Window;
   /** What was carried over from the last period included. */
   limit: number;
   used: number;
@@ -79,6 +84,11 @@ export interface ReserveRequest {
   holdMs: number;
   /** Written when the hold expires unsettled; the store fills in nothing. */
   expiryRecord: UsageRecord;
+  /**
+   * The same where another option is held, 1 being the first of `alternatives`: of the same id,
+   * time and request id. Asked only where it may be needed. Not given: `expiryRecord`.
+   */
+  expiryRecordOf?: (option: number) => UsageRecord;
 }
 
 export type ReserveResult =

@@ -34,10 +34,7 @@ export interface Tally {
 const batchLength = 200;
 
 /** Counts rows. @param only names of the rows that count (rowName); all where not given */
-export async function tally(
-  rows: AsyncIterable<TransferRow>,
-  only?: ReadonlySet<string>,
-): Promise<Tally> {
+async function tally(rows: AsyncIterable<TransferRow>, only?: ReadonlySet<string>): Promise<Tally> {
   const sums = noTally();
   for await (const row of rows) {
     if (only === undefined || only.has(rowName(row))) add(sums, row);

@@ -20,6 +20,7 @@ export function admissionContract(bench: Bench): void {
           {
             key,
             unit: "total",
+            window: { kind: "fixed", lengthMs: 60_000 },
             limit: 100,
             used: 0,
             held: 60,

@@ -5,7 +5,7 @@ import type {
   ReserveResult,
 } from "../../../limitador-bridge/ledger/store/store.ts";
 import type { Bench } from "../contract.ts";
-import { claim, recordIds, reservation, settlement } from "./fixture.ts";
+import { claim, record, recordIds, reservation, settlement } from "./fixture.ts";
 
 /** A request with several options. */
 function choice(id: string, ...[claims = [], ...alternatives]: LimitClaim[][]): ReserveRequest {
@@ -159,6 +159,40 @@ export function optionContract(bench: Bench): void {
         ["team", 2, 0],
       ]);
       expect(await recordIds(store)).toEqual(["expired"]);
+    });
+
+    test("the record of an expiry is that of the option that was held", async () => {
+      const { store, clock } = bench;
+      const dear = (reserve: number) => [
+        team({ unit: "usd", reserve, onExpiry: 90 }),
+        model("dear", { unit: "usd", reserve, onExpiry: 90 }),
+      ];
+      const cheap = [
+        team({ unit: "usd", reserve: 5, onExpiry: 2 }),
+        model("cheap", { unit: "usd", reserve: 5, onExpiry: 2 }),
+      ];
+      const recordOf = (id: string) => (option: number) =>
+        record(id, {
+          model: ["dear", "dear", "cheap"][option] ?? "",
+          costNanoUsd: [90, 90, 2][option] ?? 0,
+        });
+      const request = (id: string, ...options: LimitClaim[][]): ReserveRequest => ({
+        ...choice(id, ...options),
+        expiryRecord: recordOf(id)(0),
+        expiryRecordOf: recordOf(id),
+      });
+      await store.reserve(request("first", dear(95), dear(94), cheap));
+      await store.reserve(request("third", dear(95), dear(94), cheap));
+      clock.advance(30_000);
+      await store.expire();
+      expect(await counts()).toEqual([
+        ["cheap", 2, 0],
+        ["dear", 90, 0],
+        ["team", 92, 0],
+      ]);
+      const { records } = await store.records({ limit: 10 });
+      records.sort((a, b) => a.costNanoUsd - b.costNanoUsd);
+      expect(records).toEqual([recordOf("third")(2), recordOf("first")(0)]);
     });
 
     test("of 60 in parallel as many take each option as fit it", async () => {

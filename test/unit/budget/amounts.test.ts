@@ -2,12 +2,12 @@ import { describe, expect, test } from "vitest";
 import {
   percentDown,
   percentUp,
-  usdText,
   utilizationText,
 } from "../../../limitador-bridge/budget/amount.ts";
 import { keyPart } from "../../../limitador-bridge/budget/budget-key.ts";
 import { forecast, isSpike, usualHourNanoUsd } from "../../../limitador-bridge/budget/forecast.ts";
 import { matchesModel } from "../../../limitador-bridge/budget/model-pattern.ts";
+import { nanoUsdText } from "../../../limitador-bridge/nano-usd-text.ts";
 import { USD } from "./budget-fixture.ts";
 
 const DAY_MS = 86_400_000;
@@ -18,14 +18,17 @@ test("shares are exact, and bounded", () => {
   expect([percentDown(MAX, 99), percentDown(MAX, 110)]).toEqual([8917127262193581, MAX]);
 });
 
-test.each<[number, string]>([
+test.each<[number | bigint, string]>([
+  [-1n, "-0.000000001"],
+  [-12_500_000_000, "-12.5"],
+  [2n ** 53n * 1_000_000_000n, "9007199254740992"],
   [0, "0"],
   [1, "0.000000001"],
   [12_500_000_000, "12.5"],
   [8000 * USD, "8000"],
   [MAX, "9007199.254740991"],
-])("%d nano-USD are %s USD", (amount, text) => {
-  expect(usdText(amount)).toBe(text);
+])("%s nano-USD are %s USD", (amount, text) => {
+  expect(nanoUsdText(amount)).toBe(text);
 });
 
 test.each<[number, number, string]>([

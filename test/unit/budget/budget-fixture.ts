@@ -2,7 +2,6 @@
 import { readFileSync } from "node:fs";
 import { budgetHeaders } from "../../../limitador-bridge/budget/answer.ts";
 import { BudgetIndex, type BudgetMatch } from "../../../limitador-bridge/budget/budget-index.ts";
-import type { BudgetClaim } from "../../../limitador-bridge/budget/budget-limits.ts";
 import { exceeded } from "../../../limitador-bridge/budget/denial.ts";
 import {
   type BudgetPlan,
@@ -11,7 +10,7 @@ import {
   planRequest,
 } from "../../../limitador-bridge/budget/plan.ts";
 import type { ModelCost } from "../../../limitador-bridge/budget/routing.ts";
-import type { CounterView } from "../../../limitador-bridge/ledger/store/store.ts";
+import type { CounterView, LimitClaim } from "../../../limitador-bridge/ledger/store/store.ts";
 import { windowAt } from "../../../limitador-bridge/ledger/window.ts";
 import type { LlmBudget } from "../../../limitador-bridge/policy/kinds/llm-budget.ts";
 import { POLICY_KINDS } from "../../../limitador-bridge/policy/kinds/registry.ts";
@@ -129,16 +128,16 @@ export class Ledger {
     return { taken: null, counters: options[0]?.claims.map(this.#view) ?? [], violated };
   }
 
-  #of({ key }: BudgetClaim) {
+  #of({ key }: LimitClaim) {
     return this.#counters.get(key) ?? { used: 0, held: 0 };
   }
 
-  #hold(claim: BudgetClaim): void {
+  #hold(claim: LimitClaim): void {
     const { used, held } = this.#of(claim);
     this.#counters.set(claim.key, { used, held: held + claim.reserve });
   }
 
-  #fits(claim: BudgetClaim): boolean {
+  #fits(claim: LimitClaim): boolean {
     const { used, held } = this.#of(claim);
     const taken = used + held;
     const { limit, reserve, allowance } = claim;
@@ -147,18 +146,19 @@ export class Ledger {
     return reserve > 0 ? taken + reserve <= limit : isUnder;
   }
 
-  #isOpen(claim: BudgetClaim): boolean {
+  #isOpen(claim: LimitClaim): boolean {
     const { used, held } = this.#of(claim);
     const { reserve, below = Number.POSITIVE_INFINITY, from = 0 } = claim;
     return used + held + reserve < below && used + held >= from;
   }
 
-  #view = (claim: BudgetClaim): CounterView => {
+  #view = (claim: LimitClaim): CounterView => {
     const { used, held } = this.#of(claim);
     const { key, unit, limit, window } = claim;
     return {
       key,
       unit,
+      window,
       limit,
       used,
       held,

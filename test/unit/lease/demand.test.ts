@@ -83,6 +83,26 @@ test("after a silence it begins anew, with the sizes of now", () => {
   expect(demand.wanted(ask(), 5_000)?.maxInputBytes).toBe(1_024);
 });
 
+test("one large request makes leases large for the second after its own, and no longer", () => {
+  const demand = new LeaseDemand(VALID_MS);
+  const large = { inputBytes: 1e6, maxOutputTokens: 32_000 };
+  const small = { inputBytes: 3_000, maxOutputTokens: 50 };
+  busy(demand, 0, large);
+  const bounds = (nowMs: number) => {
+    const wanted = demand.wanted(ask({ ...small, isRenewal: true }), nowMs);
+    if (wanted !== null) demand.granted("k", wanted.parts, nowMs);
+    return [wanted?.maxInputBytes, wanted?.maxOutputTokens];
+  };
+  expect(bounds(1_000)).toEqual([1_048_576, 32_000]);
+  expect(bounds(1_001)).toEqual([1_048_576, 32_000]);
+  expect(bounds(2_001)).toEqual([1_048_576, 32_000]);
+  expect(bounds(2_002)).toEqual([4_096, 50]);
+  // A request within a second of those that asked is counted with them.
+  expect(demand.wanted(ask({ ...large, isRenewal: true }), 2_003)?.maxOutputTokens).toBe(32_000);
+  expect(bounds(3_003)).toEqual([1_048_576, 32_000]);
+  for (const nowMs of [4_004, 5_005, 6_006]) expect(bounds(nowMs)).toEqual([4_096, 50]);
+});
+
 test("it remembers 10,000 keys, the oldest go first", () => {
   const demand = new LeaseDemand(VALID_MS);
   busy(demand, 0);

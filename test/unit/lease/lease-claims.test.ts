@@ -6,6 +6,7 @@ import { claim } from "../../store/contract/fixture.ts";
 const view = (change: Partial<CounterView>): CounterView => ({
   key: "k",
   unit: "total",
+  window: claim().window,
   limit: 64_000,
   used: 0,
   held: 0,

@@ -105,6 +105,16 @@ describe("a limit of 100 tokens in a minute, nothing reserved", () => {
     expect(responseHeaders["x-ratelimit-reset"]).toBe("60");
   });
 
+  test.each(["hello", 5, null])("an ask that has a prompt, too, is taken: %j", async (prompt) => {
+    const { app } = createService({ limits: [] });
+    const asked = { ...admitRequest("a"), prompt };
+    const allowed = { verdict: "allow", reservation: "a", requestHeaders: {}, responseHeaders: {} };
+    expect(await ask(app, asked)).toEqual({ status: 200, body: allowed });
+    const payload = { requests: [asked] };
+    const many = await app.inject({ method: "POST", url: "/v1/admit", payload });
+    expect(many.json()).toEqual({ answers: [allowed] });
+  });
+
   test("does not touch another user, and admits again after the window", async () => {
     const { app, clock } = createService();
     await ask(app, admitRequest("a"));

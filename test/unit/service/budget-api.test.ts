@@ -299,6 +299,13 @@ describe("metrics", () => {
       'llm_cost_estimate_usd_total{team="blue",app="chat",model="gpt-4o-mini"} 0.0001233',
     ]);
     await settleAll(service.app, settled(request("b"), [0, 1000], { modelSent: "gpt-4o" }));
+    expect(await lines(service, "llm_budget_utilization_ratio")).toEqual([
+      'llm_budget_utilization_ratio{team="blue"} 1.25',
+    ]);
+    expect((await service.app.inject("/metrics")).body).toContain(
+      "# HELP llm_budget_utilization_ratio Spent of the monthly budget, as a ratio: 1.0 is all " +
+        "of it, more where it was overshot.\n",
+    );
     await ask(service.app, request("d"));
     expect(await lines(service, "llm_requests_rejected_budget_total")).toEqual([
       'llm_requests_rejected_budget_total{team="blue",reason="budget_exceeded"} 1',

@@ -30,7 +30,11 @@ describe.each(["memory", "file"])("notes in %s", (kind) => {
   const open = async (clock: { nowMs: number }) =>
     kind === "memory"
       ? new MemoryNotes(() => clock.nowMs)
-      : openFileNotes(join(folder, `${Math.random()}.jsonl`), () => clock.nowMs);
+      : openFileNotes(
+          join(folder, `${Math.random()}.jsonl`),
+          () => clock.nowMs,
+          () => {},
+        );
 
   test("a key is written once while it lasts", async () => {
     const clock = { nowMs: NOW_MS };
@@ -53,18 +57,28 @@ describe.each(["memory", "file"])("notes in %s", (kind) => {
 test("notes in a file outlast the process, but for what is over and what was cut off", async () => {
   const path = join(folder, "lasting", "notes.jsonl");
   const clock = { nowMs: NOW_MS };
-  const first = await openFileNotes(path, () => clock.nowMs);
+  const warnings: string[] = [];
+  const open = () =>
+    openFileNotes(
+      path,
+      () => clock.nowMs,
+      (warning) => warnings.push(warning),
+    );
+  const first = await open();
   await first.add(note("long", NOW_MS + 5000));
   await first.add(note("short"));
   await first.close();
   await appendFile(path, '{"key":"half');
   clock.nowMs += 1000;
-  const second = await openFileNotes(path, () => clock.nowMs);
+  const second = await open();
   await second.add(note("new", NOW_MS + 9000));
   await second.close();
-  const third = await openFileNotes(path, () => clock.nowMs);
+  const third = await open();
   expect(await third.list("")).toEqual([note("long", NOW_MS + 5000), note("new", NOW_MS + 9000)]);
   await third.close();
+  expect(warnings).toEqual([
+    `${path}:3: expected a note (key, text, expiresAtMs), left out: {"key":"half`,
+  ]);
 });
 
 test("notes are as lasting as the store", async () => {
@@ -102,6 +116,20 @@ describe("grants", () => {
     await refresh.stop();
     expect(there.list({ team: "blue" }, NOW_MS + 1000)).toEqual([]);
     expect(there.list({ team: "red" }, NOW_MS)).toEqual([]);
+  });
+
+  test("that the notes have lost are noted again, but for those that are over", async () => {
+    const notes = new MemoryNotes(() => NOW_MS);
+    const grants = new GrantBook(notes);
+    const kept = await grants.add(terms);
+    const over = await grants.add({ ...terms, team: "red", expiresAtMs: NOW_MS + 500 });
+    for (const { id } of [kept, over]) notes.remove(`grant/${id}`);
+    await grants.refresh(NOW_MS + 500);
+    await grants.refresh(NOW_MS + 500);
+    const text = JSON.stringify(kept);
+    expect(await notes.list("")).toEqual([
+      { key: `grant/${kept.id}`, text, expiresAtMs: NOW_MS + 1000 },
+    ]);
   });
 
   test("that cannot be kept are not in force", async () => {

@@ -189,9 +189,16 @@ describe("the process", { timeout: 60_000 }, () => {
     const url = await ready();
     const verdict = async (id: string) =>
       (await post(`${url}/v1/admit`, admitRequest(id))).body.verdict;
+    const failures = async () =>
+      (await (await fetch(`${url}/metrics`)).text()).match(/^tollgate_evaluation_errors.*$/gm);
+    const none = (limit: string) => [
+      `tollgate_evaluation_errors_total{policy="default/llm",limit="${limit}"} 0`,
+    ];
     expect(await verdict("a")).toBe("deny");
-    writeFileSync(join(dir, "policies/llm.yaml"), policy(100));
+    expect(await failures()).toEqual(none("free"));
+    writeFileSync(join(dir, "policies/llm.yaml"), policy(100).replace("free:", "paid:"));
     await expect.poll(() => verdict("b"), { timeout: 5_000 }).toBe("allow");
+    expect(await failures()).toEqual(none("paid"));
     writeFileSync(join(dir, "policies/llm.yaml"), policy("plenty"));
     const problems = async () => (await get(`${url}/v1/policies`)).policies[0].problems;
     await expect.poll(async () => (await problems()).length, { timeout: 5_000 }).toBe(1);

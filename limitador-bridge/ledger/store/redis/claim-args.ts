@@ -8,10 +8,13 @@ import {
   viewOf,
 } from "../../counter.ts";
 import { carryPercent, type Window, withCarryOver } from "../../window.ts";
-import type { CounterView, LimitClaim } from "../store.ts";
+import { type CounterView, type LimitClaim, UNITS, type Unit } from "../store.ts";
 import { StoreError } from "../store-error.ts";
 
-const unitIndex = { total: 1, input: 2, output: 3, requests: 4, usd: 5 } as const;
+/** What the scripts call a unit: its place in UNITS, from 1. */
+export function unitIndex(unit: Unit): number {
+  return UNITS.indexOf(unit) + 1;
+}
 
 /** A claim as an argument of lua/prelude.ts; `nowMs` is the server's time, about. */
 export function claimArg(claim: LimitClaim, nowMs: number): string {
@@ -19,7 +22,7 @@ export function claimArg(claim: LimitClaim, nowMs: number): string {
   const span = spanText(window, nowMs);
   const isEnforced = enforced ? 1 : 0;
   const terms = termsText(claim);
-  return `${unitIndex[unit]} ${limit} ${reserve} ${onExpiry} ${isEnforced} ${span}${terms}`;
+  return `${unitIndex(unit)} ${limit} ${reserve} ${onExpiry} ${isEnforced} ${span}${terms}`;
 }
 
 function spanText(window: Window, nowMs: number): string {

@@ -4,7 +4,7 @@
  * its shards and then held in their order, home first; what was held is given back where a later
  * shard denies, before the next option is tried.
  */
-import { type DistinctClaims, optionsOf } from "../../claims.ts";
+import { type DistinctClaims, expiryRecordOf, optionsOf } from "../../claims.ts";
 import type { CounterView, Refusal, ReserveRequest, ReserveResult } from "../store.ts";
 import { type Groups, grouped, othersOf, refusalOf, viewsOf } from "./groups.ts";
 import type { Answer, Reserved, ShardCalls } from "./shard-calls.ts";
@@ -50,11 +50,16 @@ export class Reservations {
   }
 
   async #reserveHere(
-    { id, parts, holdMs, expiryRecord }: ReserveRequest,
+    request: ReserveRequest,
     home: Shard,
     options: Option[],
   ): Promise<ReserveResult> {
-    const hold = { holdMs, isHome: true, record: expiryRecord, otherShards: [], option: 0 };
+    const { id, parts, holdMs } = request;
+    const records =
+      request.expiryRecordOf === undefined
+        ? [request.expiryRecord]
+        : options.map((_, option) => expiryRecordOf(request, option));
+    const hold = { holdMs, isHome: true, records, otherShards: [], option: 0 };
     const asked = { id, options: options.map((option) => option.claims), parts };
     const { verdict, option, answers } = await this.#calls.reserve(home, asked, hold);
     const refusals = answers.map(({ counters, violated }) => {
@@ -119,12 +124,10 @@ export class Reservations {
   }
 
   /** Holds in one shard after the other, up to the first that denies. */
-  async #holdInOrder(
-    { id, parts, holdMs, expiryRecord }: ReserveRequest,
-    option: number,
-    groups: Groups,
-  ): Promise<Reserved[]> {
-    const given = { holdMs, record: expiryRecord, otherShards: othersOf(groups), option };
+  async #holdInOrder(request: ReserveRequest, option: number, groups: Groups): Promise<Reserved[]> {
+    const { id, parts, holdMs } = request;
+    const records = [expiryRecordOf(request, option)];
+    const given = { holdMs, records, otherShards: othersOf(groups), option };
     const results: Reserved[] = [];
     try {
       for (const [shard, claims] of groups) {

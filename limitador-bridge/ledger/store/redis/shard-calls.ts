@@ -4,7 +4,13 @@ import type { DistinctClaims } from "../../claims.ts";
 import { fits, viewOf } from "../../counter.ts";
 import { endedTtlMs } from "../../hold.ts";
 import { positionOf } from "../record-query.ts";
-import type { Charge, CounterView, LimitClaim, Settlement } from "../store.ts";
+import {
+  type Charge,
+  type CounterView,
+  type LimitClaim,
+  type Settlement,
+  UNITS,
+} from "../store.ts";
 import { claimArg, toldState, toldView } from "./claim-args.ts";
 import type { Link } from "./link.ts";
 import { scripts } from "./script.ts";
@@ -31,7 +37,8 @@ export interface HoldArgs {
   holdMs: number;
   /** This shard tells that it has ended. */
   isHome: boolean;
-  record: UsageRecord;
+  /** One for each option, all of one id, time and request id. */
+  records: UsageRecord[];
   /** Indexes of the shards with further claims, for lookup. */
   otherShards: number[];
   /** Number of the first of the options given. */
@@ -108,7 +115,7 @@ export class ShardCalls {
         ...[id, String(holdMs), ...expiryArgs(hold, parts)],
         ...[otherShards.join(","), String(option), sizes],
       ],
-      claims,
+      { claims, after: parts === undefined ? furtherRecords(hold) : [] },
     );
     const [code, taken] = [Number(reply[0]), Number(reply[2])];
     const verdict = (["denied", "held", "known"] as const)[code] ?? "denied";
@@ -128,7 +135,6 @@ export class ShardCalls {
     const requestKey =
       withRecord && record.requestId ? keys.request(record.requestId) : keys.records;
     const fixedKeys = [keys.hold(id), keys.ended(id), keys.expiries, keys.names, keys.overs];
-    const { total, input, output, requests, usd } = amounts;
     const reply = await this.#withClaims(
       scripts.settle,
       [
@@ -138,13 +144,13 @@ export class ShardCalls {
       ],
       [
         ...[id, keys.prefix],
-        `${total} ${input} ${output} ${requests} ${usd}`,
+        UNITS.map((unit) => amounts[unit]).join(" "),
         ...recordArgs(withRecord ? record : null),
         ...[this.#recordRetentionMs, endedTtlMs].map(String),
         `${provisional === true ? "p" : ""}${lease === null ? "" : "l"}`,
         home?.otherShards.join(",") ?? "",
       ],
-      [...claims],
+      { claims: [...claims] },
     );
     const [code, nowMs] = [Number(reply[0]), Number(reply[1])];
     const counters =
@@ -239,17 +245,18 @@ export class ShardCalls {
     return views;
   }
 
-  /** Runs a script that ends in claims; once more where the calendar did not reach. */
+  /** Runs a script with claims as its last arguments; again where the calendar did not reach. */
   async #withClaims(
     script: (typeof scripts)["reserve" | "settle"],
     keys: string[],
     args: string[],
-    claims: [string, LimitClaim][],
+    { claims, after = [] }: { claims: [string, LimitClaim][]; after?: string[] },
   ): Promise<unknown[]> {
     const run = () => {
       const nowMs = this.#clock.nowMs();
       const packed = claims.map(([, claim]) => claimArg(claim, nowMs));
-      return this.#link.run(script, keys, [this.#clock.override(), ...args, ...packed]);
+      const all = [this.#clock.override(), ...args, ...packed, ...after];
+      return this.#link.run(script, keys, all);
     };
     const reply = await run();
     this.#clock.told(Number(reply[1]));
@@ -260,7 +267,12 @@ export class ShardCalls {
 /** Record, position and request id of a hold's end, or parts, as script arguments. */
 function expiryArgs(hold: HoldArgs | null, parts: number | undefined): [string, string, string] {
   if (parts !== undefined) return [hold?.isHome ? leaseRecord : "", String(parts), ""];
-  return recordArgs(hold?.isHome ? hold.record : null);
+  return recordArgs(hold?.isHome ? (hold.records[0] ?? null) : null);
+}
+
+/** Records of the options after the first, as script arguments. */
+function furtherRecords(hold: HoldArgs | null): string[] {
+  return hold?.isHome ? hold.records.slice(1).map((record) => JSON.stringify(record)) : [];
 }
 
 /** Record, position and request id as script arguments. */

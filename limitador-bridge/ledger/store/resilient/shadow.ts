@@ -5,7 +5,7 @@
  */
 import { dropOldest } from "../../../drop-oldest.ts";
 import { Book } from "../../book.ts";
-import { type DistinctClaims, optionsOf } from "../../claims.ts";
+import { type DistinctClaims, expiryRecordOf, optionsOf } from "../../claims.ts";
 import { counterId } from "../../counter.ts";
 import type { Ended, HeldClaim, Hold } from "../../hold.ts";
 import { carryPercent, type WindowBounds, windowAt } from "../../window.ts";
@@ -72,7 +72,7 @@ export class Shadow {
     const { id, holdMs, parts = null } = request;
     const { option, counters } = result;
     const claims = this.#learnAll(options[option], counters, nowMs);
-    const expiryRecord = parts === null ? request.expiryRecord : null;
+    const expiryRecord = parts === null ? expiryRecordOf(request, option) : null;
     const hold = { id, expiresAtMs: nowMs + holdMs, option, parts, claims, expiryRecord };
     this.#book.holds.set(id, hold);
     dropOldest(this.#book.holds, maxHolds);

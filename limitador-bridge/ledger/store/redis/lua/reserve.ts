@@ -11,14 +11,15 @@
  * ARGV[1] "" or, in tests, the time in ms
  * ARGV[2] id
  * ARGV[3] holdMs; 0: only ask, change nothing
- * ARGV[4] record written at expiry, JSON; "": this shard writes none; "1": this shard tells that
- *         the lease has ended
+ * ARGV[4] record written at expiry of the first option, JSON; "": this shard writes none; "1": this
+ *         shard tells that the lease has ended
  * ARGV[5] its position; of a lease, how many parts it has
  * ARGV[6] its request id; "": none
  * ARGV[7] other shards that hold claims of this id, as text of the caller's; "": none
  * ARGV[8] number of the first option
  * ARGV[9] how many claims each option has, e.g. "3 2"
- * ARGV[10…] claims of all options, in the order of their keys (prelude); reserve is that of a part
+ * ARGV[10…] claims of all options, in the order of their keys (prelude); reserve is that of a part;
+ *         after them, where they differ, the record of each option after the first
  *
  * Reply: {0 denied | 1 held | 2 id known, nothing changed | -1 calendar does not reach, now,
  *         the option held now or before, each counter (told), in the order of claims: for 1 of
@@ -41,7 +42,10 @@ end
 local function hold(claims, states, option)
   local expiry = int(now + tonumber(ARGV[3]))
   local shards = option > 0 and ARGV[7] .. ';' .. option or ARGV[7]
-  local packed = {expiry, ARGV[4], ARGV[5], ARGV[6], shards}
+  local further = option - tonumber(ARGV[8])
+  -- The first claim is ARGV[10] and KEYS[6].
+  local record = further > 0 and ARGV[#KEYS + 4 + further] or ARGV[4]
+  local packed = {expiry, record, ARGV[5], ARGV[6], shards}
   for i, claim in ipairs(claims) do
     local state = states[i]
     state.h = add(state.h, claim.reserve)
