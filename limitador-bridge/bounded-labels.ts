@@ -3,7 +3,7 @@
 /** Distinct values of one label. */
 const MAX_LABEL_VALUES = 500;
 /** Distinct combinations of the labels of one metric. */
-const MAX_SERIES = 5000;
+export const MAX_SERIES = 5000;
 
 /** Takes the place of values beyond the bounds. */
 export const OTHER = "other";

@@ -4,7 +4,7 @@
  */
 import Type from "typebox";
 
-export const ERROR_STATUS = {
+const ERROR_STATUS = {
   invalid_request: 400,
   invalid_json: 400,
   unauthorized: 401,

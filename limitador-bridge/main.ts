@@ -22,6 +22,7 @@ import { createTokenCounter } from "./estimate/token-worker-pool.ts";
 import { StoreError } from "./ledger/store/store-error.ts";
 import { createMetrics, type Metrics } from "./metrics.ts";
 import type { PeriodicJob } from "./periodic-job.ts";
+import { fallibleLimits } from "./policy/fallible-limits.ts";
 import type { PolicyKind } from "./policy/kinds/kind.ts";
 import { loadPolicies, problemText } from "./policy/load.ts";
 import { loadCatalogue } from "./pricing/catalogue.ts";
@@ -145,7 +146,10 @@ async function start(config: Config, alerts: AlertConfig, log: Logger): Promise<
     policies,
     prices,
     makePrices: (...loaded) => createPrices({ catalogue, policies: loaded[0], prices: loaded[1] }),
-    onInForce: (documents) => budgets.policyAudit.inForce(auditedObjects(documents)),
+    onInForce(documents) {
+      budgets.policyAudit.inForce(auditedObjects(documents));
+      metrics.followLimits(fallibleLimits(documents));
+    },
     metrics,
     log,
   });

@@ -3,11 +3,12 @@
  * process, as Prometheus expects; the ledger is what lasts.
  */
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "prom-client";
-import { type BoundedLabel, boundedLabel, OTHER } from "./bounded-labels.ts";
+import { type BoundedLabel, boundedLabel, MAX_SERIES, OTHER } from "./bounded-labels.ts";
 import { type BudgetMetrics, createBudgetMetrics } from "./budget/budget-metrics.ts";
 import type { UsageRecord } from "./contract/usage-record.ts";
 import type { BytesPerToken, EstimateErrors } from "./estimate/ratios.ts";
 import { createGenAiMetrics, type GenAiRecorder } from "./gen-ai-metrics.ts";
+import type { FallibleLimit } from "./policy/fallible-limits.ts";
 import { createLedgerMetrics, type LedgerMetrics } from "./reconcile/ledger-metrics.ts";
 import { createTally } from "./tally.ts";
 import { createTrafficMetrics } from "./traffic-metrics.ts";
@@ -37,6 +38,11 @@ export interface Metrics {
   budget: BudgetMetrics;
   admitSeconds: Histogram;
   settleSeconds: Histogram;
+  /**
+   * Says which limits are in force: `evaluationErrors` tells theirs from zero on, and forgets those
+   * of limits that were in force before.
+   */
+  followLimits(limits: readonly FallibleLimit[]): void;
   /** Counts one answer to /v1/admit. `reason` is a code of ours, "" where allowed plainly. */
   countRequest(api: string | null, model: string | null, verdict: string, reason: string): void;
   /** Adds a settled or denied record's tokens and cost. */
@@ -72,6 +78,7 @@ export function createMetrics(given: { defaults: boolean; genAi?: boolean }): Me
     budget,
     admitSeconds: histogram("tollgate_admit_seconds", "Handling of one call of /v1/admit."),
     settleSeconds: histogram("tollgate_settle_seconds", "Handling of one call of /v1/settle."),
+    followLimits: followedLimits(counters),
     countRequest: traffic.countRequest,
     countRecord(record) {
       traffic.countRecord(record);
@@ -134,6 +141,22 @@ function createCounters(registry: Registry) {
 function startAtZero({ policyReloads, alerts }: ReturnType<typeof createCounters>): void {
   for (const result of RELOADS) policyReloads.inc({ result }, 0);
   for (const sender of ALERT_SENDERS) alerts.inc({ sender, result: "dead" }, 0);
+}
+
+/** As startAtZero, for what comes and goes with the policies. */
+function followedLimits({
+  evaluationErrors,
+}: ReturnType<typeof createCounters>): Metrics["followLimits"] {
+  let followed = new Map<string, FallibleLimit>();
+  return (limits) => {
+    const named = limits
+      .slice(0, MAX_SERIES)
+      .map(({ policy, limit }) => [JSON.stringify([policy, limit]), { policy, limit }] as const);
+    const now = new Map(named);
+    for (const [name, gone] of followed) if (!now.has(name)) evaluationErrors.remove(gone);
+    for (const limit of now.values()) evaluationErrors.inc(limit, 0);
+    followed = now;
+  };
 }
 
 function createLearningMetrics(registry: Registry) {

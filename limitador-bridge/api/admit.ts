@@ -45,11 +45,13 @@ export function registerAdmit(app: FastifyInstance, parts: AdmissionParts): void
     },
     async ({ body, log }) => {
       const end = parts.metrics.admitSeconds.startTimer();
-      const answer = isBatch(body)
-        ? { answers: await Promise.all(body.requests.map((one) => answerOf(parts, one, log))) }
-        : await admit(parts, body);
-      end();
-      return answer;
+      try {
+        return isBatch(body)
+          ? { answers: await Promise.all(body.requests.map((one) => answerOf(parts, one, log))) }
+          : await admit(parts, body);
+      } finally {
+        end();
+      }
     },
   );
 }

@@ -1,10 +1,11 @@
 /** Budgets and grants as the API answers them. */
+
 import Type, { type Static } from "typebox";
-import { usdText, utilizationText } from "../budget/amount.ts";
+import { utilizationText } from "../budget/amount.ts";
 import type { BudgetState } from "../budget/budget-state.ts";
 import type { Grant } from "../budget/grants.ts";
+import { jsonInteger, nanoUsdText } from "../nano-usd-text.ts";
 import type { SpendRow } from "../reports/spend.ts";
-import { jsonInteger, usdText as sumText } from "../reports/usd-text.ts";
 
 const NullableText = Type.Union([Type.String(), Type.Null()]);
 const NanoUsd = Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER });
@@ -82,13 +83,13 @@ export function budgetAnswer(state: BudgetState): Static<typeof Budget> {
     organization: budget.organization,
     mode: budget.mode,
     budgetNanoUsd,
-    budgetUsd: usdText(budgetNanoUsd),
+    budgetUsd: nanoUsdText(budgetNanoUsd),
     grantedNanoUsd: state.grantedNanoUsd,
     spentNanoUsd,
-    spentUsd: usdText(spentNanoUsd),
+    spentUsd: nanoUsdText(spentNanoUsd),
     heldNanoUsd: state.heldNanoUsd,
     remainingNanoUsd,
-    remainingUsd: usdText(remainingNanoUsd),
+    remainingUsd: nanoUsdText(remainingNanoUsd),
     utilization: Number(utilizationText(spentNanoUsd, budgetNanoUsd)),
     forecast: forecastAnswer(state.forecast),
     thresholds: state.thresholds,
@@ -98,7 +99,7 @@ export function budgetAnswer(state: BudgetState): Static<typeof Budget> {
 }
 
 function forecastAnswer(forecast: BudgetState["forecast"]) {
-  return forecast === null ? null : { ...forecast, atEndUsd: usdText(forecast.atEndNanoUsd) };
+  return forecast === null ? null : { ...forecast, atEndUsd: nanoUsdText(forecast.atEndNanoUsd) };
 }
 
 export function grantAnswer(grant: Grant): Static<typeof GrantAnswer> {
@@ -107,7 +108,7 @@ export function grantAnswer(grant: Grant): Static<typeof GrantAnswer> {
     id,
     ...("team" in grant ? { team: grant.team } : { organization: grant.organization }),
     amountNanoUsd,
-    amountUsd: usdText(amountNanoUsd),
+    amountUsd: nanoUsdText(amountNanoUsd),
     createdAt: new Date(createdAtMs).toISOString(),
     expiresAt: new Date(expiresAtMs).toISOString(),
     reason,
@@ -120,6 +121,6 @@ export function shareAnswer(row: SpendRow, by: "app" | "model"): Static<typeof S
     name: row.group[by] ?? null,
     requests: jsonInteger(row.requests),
     costNanoUsd: jsonInteger(row.costNanoUsd),
-    costUsd: sumText(row.costNanoUsd),
+    costUsd: nanoUsdText(row.costNanoUsd),
   };
 }

@@ -2,7 +2,6 @@
 import type { FastifyInstance, FastifyRequest } from "fastify";
 import Type, { type Static } from "typebox";
 import type { AdmissionParts } from "../admission/case.ts";
-import { usdText } from "../budget/amount.ts";
 import type { ApiRoute, LlmRequest } from "../contract/filter.ts";
 import { Attributes } from "../contract/filter.ts";
 import { ApiError } from "../errors.ts";
@@ -22,7 +21,8 @@ import {
   type RequestPointers,
 } from "../estimate/preview-request.ts";
 import { createTokenCounter, type TokenCounter } from "../estimate/token-worker-pool.ts";
-import type { Store } from "../ledger/store/store.ts";
+import { type Store, UNITS } from "../ledger/store/store.ts";
+import { nanoUsdText } from "../nano-usd-text.ts";
 import { callStore } from "./store-call.ts";
 
 /** A request body by itself: see isRequestBody and pathOfBody. */
@@ -52,7 +52,7 @@ const NullableText = Type.Union([Type.String(), Type.Null()]);
 const Limit = Type.Object({
   /** Key of the counter, as the ledger names it. */
   counter: Type.String(),
-  unit: Type.String({ enum: ["total", "input", "output", "requests", "usd"] }),
+  unit: Type.String({ enum: [...UNITS] }),
   limit: Count,
   used: Count,
   held: Count,
@@ -205,9 +205,9 @@ function attributesOf({ path, headers, attributes }: Body): Record<string, unkno
 function costAnswer(cost: PreviewCost) {
   return {
     ...cost,
-    lowUsd: usdText(cost.lowNanoUsd),
-    expectedUsd: usdText(cost.expectedNanoUsd),
-    worstUsd: usdText(cost.worstNanoUsd),
+    lowUsd: nanoUsdText(cost.lowNanoUsd),
+    expectedUsd: nanoUsdText(cost.expectedNanoUsd),
+    worstUsd: nanoUsdText(cost.worstNanoUsd),
   };
 }
 

@@ -31,16 +31,18 @@ export function registerSettle(app: FastifyInstance, parts: SettlementParts): vo
     },
     async (request) => {
       const end = parts.metrics.settleSeconds.startTimer();
-      const { records, leases = [] } = request.body;
-      await turn();
-      const returned = leases.filter((one) => leaseReturn.Check(one));
-      if (returned.length < leases.length) {
-        const ignored = leases.length - returned.length;
-        parts.log.error({ ignored }, "malformed lease returns: their holds end by themselves");
+      try {
+        const { records, leases = [] } = request.body;
+        await turn();
+        const returned = leases.filter((one) => leaseReturn.Check(one));
+        if (returned.length < leases.length) {
+          const ignored = leases.length - returned.length;
+          parts.log.error({ ignored }, "malformed lease returns: their holds end by themselves");
+        }
+        return await settle(parts, records, returned);
+      } finally {
+        end();
       }
-      const answer = await settle(parts, records, returned);
-      end();
-      return answer;
     },
   );
 }

@@ -13,10 +13,10 @@ class RootAttributes {
   [field: string]: unknown;
 }
 export class RequestAttributes extends RootAttributes {}
-export class SourceAttributes extends RootAttributes {}
-export class DestinationAttributes extends RootAttributes {}
-export class ConnectionAttributes extends RootAttributes {}
-export class LlmAttributes extends RootAttributes {}
+class SourceAttributes extends RootAttributes {}
+class DestinationAttributes extends RootAttributes {}
+class ConnectionAttributes extends RootAttributes {}
+class LlmAttributes extends RootAttributes {}
 
 export const ROOT_CLASSES: Record<TypedRoot, new () => RootAttributes> = {
   request: RequestAttributes,

@@ -4,7 +4,7 @@ import type { CommandIo } from "./command-io.ts";
 import { type EstimateAnswer, estimateText } from "./estimate-text.ts";
 import { CommandError, callService, serviceOf } from "./service-call.ts";
 
-export const ESTIMATE_USAGE = `usage: tollgate estimate [options] FILE
+const ESTIMATE_USAGE = `usage: tollgate estimate [options] FILE
 
 Prints tokens, cost and verdict of the request body in FILE (- for standard input). Nothing is
 sent to a provider and nothing is reserved.

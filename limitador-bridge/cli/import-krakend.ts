@@ -5,7 +5,7 @@ import { remarkText } from "../import/source-file.ts";
 import type { CommandIo } from "./command-io.ts";
 import { CommandError } from "./service-call.ts";
 
-export const IMPORT_USAGE = `usage: tollgate import krakend [--gateway NAME] FILE
+const IMPORT_USAGE = `usage: tollgate import krakend [--gateway NAME] FILE
 
 Prints the quotas of a KrakenD configuration (JSON or YAML; - for standard input) as policies.
 What could not be translated, or counts otherwise, is told on standard error.

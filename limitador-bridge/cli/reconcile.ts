@@ -7,7 +7,7 @@ import { openStore } from "../ledger/store/open-store.ts";
 import { parseRedisUrl } from "../ledger/store/redis/redis-url.ts";
 import { windowTag } from "../ledger/window.ts";
 import { ChargeSums, type WindowSum } from "../reconcile/charge-sums.ts";
-import type { Compared } from "../reconcile/compare.ts";
+import { type Compared, driftToTell } from "../reconcile/compare.ts";
 import type { LogEntry } from "../reconcile/log-entry.ts";
 import { comparePrometheus } from "../reconcile/prometheus.ts";
 import { compareAll, correctAll, drifting } from "../reconcile/reconcile.ts";
@@ -15,7 +15,7 @@ import { readRecordLog } from "../reconcile/record-log.ts";
 import { RedisRecovery } from "../reconcile/redis-recovery.ts";
 import { isHelp } from "./command-io.ts";
 
-export const RECONCILE_USAGE = `usage: tollgate reconcile [options]
+const RECONCILE_USAGE = `usage: tollgate reconcile [options]
   [--store URL] [--records FOLDER]… [--dry-run | --apply]
 
   --store URL       the Redis that has the ledger (default: STORE)
@@ -170,7 +170,7 @@ async function tellPrometheus(url: string, { store }: Options, print: Print): Pr
   const ledger = await openStore(store);
   try {
     const teams = await comparePrometheus(url, ledger, Date.now());
-    const wrong = teams.filter(({ drift }) => drift > 0.1);
+    const wrong = teams.filter(({ drift }) => drift > driftToTell);
     print(`${teams.length} teams compared with Prometheus, ${wrong.length} differ by over 10 %`);
     for (const { team, recordsNanoUsd, prometheusNanoUsd } of wrong) {
       print(`  ${team}: usage records ${recordsNanoUsd}, Prometheus ${prometheusNanoUsd} nano-USD`);

@@ -7,7 +7,7 @@ import { driftTable, type SpendAnswer, spendTable } from "../reports/spend-table
 import type { CommandIo } from "./command-io.ts";
 import { CommandError, callService, type ServiceCall, serviceOf } from "./service-call.ts";
 
-export const REPORT_USAGE = `usage: tollgate report [options]
+const REPORT_USAGE = `usage: tollgate report [options]
 
   --month 2026-11        the month; or --from and --to (dates or RFC 3339 times)
   --time-zone ZONE       time zone of the month, e.g. Europe/Berlin (UTC)

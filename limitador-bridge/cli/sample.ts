@@ -9,7 +9,7 @@ export const SAMPLE_HEADERS: Readonly<Record<string, string>> = {
   "x-user": USER,
   "x-groups": GROUPS,
 };
-export const SAMPLE_BODY = {
+const SAMPLE_BODY = {
   model: "gpt-4o-mini",
   messages: [{ role: "user", content: "Hello" }],
 };

@@ -11,7 +11,7 @@ export interface Remark {
 }
 
 /** A file that cannot be read at all. */
-export class ImportError extends Error {}
+class ImportError extends Error {}
 
 /** `file:line: field: message` */
 export function remarkText(file: string, { line, field, message }: Remark): string {

@@ -1,5 +1,7 @@
 /** What an object's status should say, and what has to be written for that. Pure. */
-import { sumOf, usdText } from "../budget/amount.ts";
+
+import { sumOf } from "../budget/amount.ts";
+import { nanoUsdText } from "../nano-usd-text.ts";
 import type { PolicyProblem } from "../policy/policy-set.ts";
 import type { ClusterObject } from "./cluster-object.ts";
 import type { BudgetEntry, PolicyEntry } from "./service-answer.ts";
@@ -30,7 +32,7 @@ export interface Spending {
 export function spendingOf(entries: readonly BudgetEntry[]): Spending {
   const spentNanoUsd = entries.reduce((sum, entry) => sumOf(sum, entry.spentNanoUsd), 0);
   return {
-    currentSpendUSD: Number(usdText(spentNanoUsd)),
+    currentSpendUSD: Number(nanoUsdText(spentNanoUsd)),
     budgetUtilization: Math.max(0, ...entries.map(({ utilization }) => utilization)),
   };
 }

@@ -220,10 +220,3 @@ export async function loadPolicies(
   }
   return loadPolicyTexts(texts, options, problems);
 }
-
-/** The documents in force of one kind, e.g. "PriceTable", with their positions. */
-export function documentsOfKind(loaded: LoadedPolicies, kind: string): SourceDocument[] {
-  return loaded.documents.flatMap(({ source, kind: known }) =>
-    known?.kind === kind ? [source] : [],
-  );
-}

@@ -18,6 +18,9 @@ export interface RequestFields {
   query?: string;
 }
 
+/** By what a failure is known to tell which route takes a request. */
+export const UNMATCHED = { policy: "HTTPRoute", limit: "matches" };
+
 export class RouteIndex {
   /** What has to be known of a request to tell which route takes it. */
   readonly reads: Reads = noReads();
@@ -59,8 +62,7 @@ export class RouteIndex {
       if (!(error instanceof TextTooLong)) throw error;
       // Which limits are the right ones is not known, and no text may be a way around them.
       result.errors.push({
-        policy: "HTTPRoute",
-        limit: "matches",
+        ...UNMATCHED,
         expression: error.pattern,
         message: error.message,
         failureMode: "deny",

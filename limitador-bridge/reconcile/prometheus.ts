@@ -1,8 +1,10 @@
 /** Compares what usage records cost with what Prometheus has counted, by team. */
+import { OTHER } from "../bounded-labels.ts";
 import type { UsageRecord } from "../contract/usage-record.ts";
 import type { Store } from "../ledger/store/store.ts";
 
 export interface TeamDrift {
+  /** A team's name, or "all teams". */
   team: string;
   recordsNanoUsd: number;
   prometheusNanoUsd: number;
@@ -15,6 +17,8 @@ const FLOOR_NANO_USD = 10_000_000;
 const RANGE_MS = 3_600_000;
 const TIMEOUT_MS = 10_000;
 const MAX_RECORDS = 200_000;
+/** Stands for all of them together, where their names are not told. */
+const ALL_TEAMS = "all teams";
 const QUERY = "sum by (team) (increase(llm_cost_usd_total[1h]))";
 
 /**
@@ -34,8 +38,27 @@ export async function comparePrometheus(
   return driftByTeam(recorded, counted);
 }
 
-/** Both sides of every team, those that differ most first. Pure. */
+/**
+ * Both sides of every team, those that differ most first; only those of all teams together where
+ * there are too many for metrics, which call the later ones "other" while records have their names.
+ * Pure.
+ * @param recorded nano-USD by team, as usage records have it
+ * @param counted the same, as Prometheus has it
+ */
 export function driftByTeam(
+  recorded: ReadonlyMap<string, number>,
+  counted: ReadonlyMap<string, number>,
+): TeamDrift[] {
+  return counted.has(OTHER)
+    ? compared(together(recorded), together(counted))
+    : compared(recorded, counted);
+}
+
+function together(costs: ReadonlyMap<string, number>): ReadonlyMap<string, number> {
+  return new Map([[ALL_TEAMS, [...costs.values()].reduce((sum, cost) => sum + cost, 0)]]);
+}
+
+function compared(
   recorded: ReadonlyMap<string, number>,
   counted: ReadonlyMap<string, number>,
 ): TeamDrift[] {

@@ -2,11 +2,13 @@
 import { parseCounterId } from "../ledger/counter.ts";
 import { endedTtlMs } from "../ledger/hold.ts";
 import { defaultRetentionMs, positionOf } from "../ledger/store/record-query.ts";
+import { unitIndex } from "../ledger/store/redis/claim-args.ts";
 import { Link } from "../ledger/store/redis/link.ts";
 import type { RedisUrl } from "../ledger/store/redis/redis-url.ts";
 import { scripts as storeScripts } from "../ledger/store/redis/script.ts";
 import { clusterShards, type Shard, Shards } from "../ledger/store/redis/shards.ts";
 import { format } from "../ledger/store/redis.ts";
+import { UNITS } from "../ledger/store/store.ts";
 import { windowAt, withCarryOver } from "../ledger/window.ts";
 import { addTo } from "../multi-map.ts";
 import { overAt, parseWindowName, type WindowSum, windowName } from "./charge-sums.ts";
@@ -26,7 +28,6 @@ export interface RedisRecoveryOptions {
 
 const KEPT_MS = 90 * 86_400_000;
 const PAGE = 500;
-const units = ["total", "input", "output", "requests", "usd"] as const;
 const noAmounts = { total: 0, input: 0, output: 0, requests: 0, usd: 0 };
 
 export class RedisRecovery implements RecoveryCalls {
@@ -132,7 +133,7 @@ export class RedisRecovery implements RecoveryCalls {
       ],
       [
         ...[this.#nowMs === undefined ? "" : String(this.#nowMs()), id, keys.prefix],
-        ...units.map((unit) => String(amounts[unit])),
+        ...UNITS.map((unit) => String(amounts[unit])),
         ...(withRecord ? [JSON.stringify(record), position, requestId] : ["", "", ""]),
         ...[defaultRetentionMs, endedTtlMs].map(String),
         kind === "record" ? "settled" : kind,
@@ -275,6 +276,6 @@ function chargeArgs(charge: ChargedAmount): string[] {
   const { unit, window: plain } = parseCounterId(counterId);
   const window = withCarryOver(plain, carryPercent);
   const { endMs } = windowAt(window, startMs);
-  const numbers = [units.indexOf(unit) + 1, limit, startMs, endMs, overAt(window, startMs)];
+  const numbers = [unitIndex(unit), limit, startMs, endMs, overAt(window, startMs)];
   return [counterId, ...[...numbers, amount, carryPercent].map(String)];
 }

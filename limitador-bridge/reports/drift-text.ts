@@ -1,7 +1,8 @@
 /** Drift for programs: CSV and JSON. Pure. */
+
+import { jsonInteger, nanoUsdText } from "../nano-usd-text.ts";
 import { csvLines, csvText } from "./csv.ts";
 import type { Drift, DriftRow } from "./drift.ts";
-import { jsonInteger, usdText } from "./usd-text.ts";
 
 /** One line for each model, and one for the total. */
 export function driftCsv({ rows, total }: Drift): string {
@@ -9,9 +10,9 @@ export function driftCsv({ rows, total }: Drift): string {
     ["model", "ours_usd", "invoice_usd", "difference_usd", "percent", "flagged"],
     ...[...rows, total].map((row) => [
       csvText(row.model),
-      usdText(row.oursNanoUsd),
-      usdText(row.theirsNanoUsd),
-      usdText(row.differenceNanoUsd),
+      nanoUsdText(row.oursNanoUsd),
+      nanoUsdText(row.theirsNanoUsd),
+      nanoUsdText(row.differenceNanoUsd),
       row.percent ?? "",
       String(row.flagged),
     ]),

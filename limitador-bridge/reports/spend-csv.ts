@@ -1,8 +1,9 @@
 /** Spending as CSV: our own columns, and those of FOCUS. Pure. */
+
+import { nanoUsdText } from "../nano-usd-text.ts";
 import { csvField, csvLines, csvText } from "./csv.ts";
 import type { Period } from "./period.ts";
 import { type GroupKey, type SpendRow, TOKEN_FIELDS } from "./spend.ts";
-import { usdText } from "./usd-text.ts";
 
 const TOKEN_COLUMNS = [
   "input_tokens",
@@ -30,7 +31,7 @@ export function spendCsv(groupBy: readonly GroupKey[], rows: readonly SpendRow[]
       ...groupBy.map((name) => csvText(row.group[name] ?? null)),
       ...[row.requests, row.denied, row.unpriced].map(String),
       ...TOKEN_FIELDS.map((field) => String(row.tokens[field])),
-      usdText(row.costNanoUsd),
+      nanoUsdText(row.costNanoUsd),
       String(row.costNanoUsd),
     ]),
   ]);
@@ -46,8 +47,8 @@ type FocusValue = (row: SpendRow, period: { start: string; end: string }) => str
  * in: the team is the sub account, the model is the resource.
  */
 const FOCUS_COLUMNS: Record<string, FocusValue> = {
-  BilledCost: (row) => usdText(row.costNanoUsd),
-  EffectiveCost: (row) => usdText(row.costNanoUsd),
+  BilledCost: (row) => nanoUsdText(row.costNanoUsd),
+  EffectiveCost: (row) => nanoUsdText(row.costNanoUsd),
   BillingCurrency: () => "USD",
   BillingPeriodStart: (_, { start }) => start,
   BillingPeriodEnd: (_, { end }) => end,

@@ -1,8 +1,9 @@
 /** Reports for people at a terminal, made of what the API answers. Pure. */
+
+import { nanoUsdText } from "../nano-usd-text.ts";
 import type { Drift, DriftRow } from "./drift.ts";
 import type { GroupKey, SpendJson } from "./spend.ts";
 import { type TableColumn, textTable } from "./table.ts";
-import { usdText } from "./usd-text.ts";
 
 /** As GET /v1/spend answers. */
 export interface SpendAnswer {
@@ -46,9 +47,9 @@ export function driftTable({ rows, total }: Drift): string {
   const columns = [left("model"), ...["ours USD", "invoice USD", "difference", "%"].map(right)];
   const cells = (row: DriftRow) => [
     row.model,
-    usdText(row.oursNanoUsd),
-    usdText(row.theirsNanoUsd),
-    usdText(row.differenceNanoUsd),
+    nanoUsdText(row.oursNanoUsd),
+    nanoUsdText(row.theirsNanoUsd),
+    nanoUsdText(row.differenceNanoUsd),
     row.percent ?? "-",
     remark(row),
   ];

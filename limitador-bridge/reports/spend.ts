@@ -1,6 +1,6 @@
 /** What was spent, summed from usage records by the groups that one asks for. Pure. */
 import type { UsageRecord } from "../contract/usage-record.ts";
-import { jsonInteger, usdText } from "./usd-text.ts";
+import { jsonInteger, nanoUsdText } from "../nano-usd-text.ts";
 
 /** Everything that spending can be grouped by, with where it stands in a record. */
 const GROUP_VALUES = {
@@ -133,6 +133,6 @@ export function spendJson(sums: SpendSums): SpendJson {
     unpriced: jsonInteger(sums.unpriced),
     tokens,
     costNanoUsd: jsonInteger(sums.costNanoUsd),
-    costUsd: usdText(sums.costNanoUsd),
+    costUsd: nanoUsdText(sums.costNanoUsd),
   };
 }

@@ -23,6 +23,10 @@ const IMPOSSIBLE: LimitClaim = {
   enforced: true,
 };
 
+/** What is logged when the store fails: on the records of a batch, or after they are settled. */
+const NOT_SETTLED = "store failed: batch not settled";
+const NOT_RETURNED = "store failed: leases not taken back";
+
 /** What became of one record of a batch. */
 interface Settled {
   charge: Charge;
@@ -41,7 +45,7 @@ export async function settle(
 ): Promise<SettleAnswer> {
   const answer = await settleRecords(parts, records);
   // After the records, which still take the place of their parts.
-  await whileStoreLasts(parts, leases.length, () =>
+  await whileStoreLasts(parts, NOT_RETURNED, { leases: leases.length }, () =>
     Promise.all(leases.map(({ id, inFlight }) => parts.store.shrink(id, inFlight))),
   );
   return answer;
@@ -50,7 +54,9 @@ export async function settle(
 async function settleRecords(parts: SettlementParts, records: unknown[]): Promise<SettleAnswer> {
   if (records.length === 0) return { accepted: 0, duplicate: 0 };
   const batch = records.map((raw) => backgroundSteps(chargeOf(parts, raw)));
-  const settled = await whileStoreLasts(parts, records.length, () => settleBatch(parts, batch));
+  const settled = await whileStoreLasts(parts, NOT_SETTLED, { records: records.length }, () =>
+    settleBatch(parts, batch),
+  );
   const counted = settled.filter(({ duplicate }) => !duplicate);
   for (const { charge } of counted) account(parts, charge);
   const leased = counted.filter(({ charge: { settlement } }) => isLeased(settlement)).length;
@@ -128,14 +134,15 @@ async function finish(
 
 async function whileStoreLasts<T>(
   { metrics, log }: SettlementParts,
-  records: number,
+  failure: string,
+  fields: Record<string, number>,
   call: () => Promise<T>,
 ): Promise<T> {
   try {
     return await call();
   } catch (error) {
     metrics.storeErrors.inc();
-    log.error({ err: error, records }, "store failed: batch not settled");
+    log.error({ err: error, ...fields }, failure);
     throw new ApiError("store_unavailable", "the store is not available; send the batch again", {
       cause: error,
     });

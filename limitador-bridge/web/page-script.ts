@@ -6,12 +6,17 @@ const usd = (nanoUsd) =>
   (nanoUsd / NANO_USD).toLocaleString("en", { minimumFractionDigits: 2, maximumFractionDigits: 6 });
 const amount = (unit, value) => unit === "usd" ? usd(value) : value.toLocaleString("en");
 const time = (text) => text.replace("T", " ").replace(/\\.\\d+Z$|Z$/, "");
+/* Rounded down: 0.29 * 100 is less than 29, and 0.29 is not less than 29 / 100. */
+const percent = (share) => {
+  const nearest = Math.round(share * 100);
+  return nearest / 100 > share ? nearest - 1 : nearest;
+};
 const cell = (value) => {
   const td = document.createElement("td");
   if (value?.share !== undefined) {
     const meter = document.createElement("meter");
     Object.assign(meter, { min: 0, low: 0.5, high: 0.8, max: 1, optimum: 0, value: value.share });
-    td.append(meter, " " + Math.floor(value.share * 100) + " %");
+    td.append(meter, " " + percent(value.share) + " %");
     return td;
   }
   td.textContent = value?.number ?? value ?? "";

@@ -49,6 +49,32 @@ test("what alert rules see an increase of begins at zero, not with the first one
   ]);
 });
 
+test("failures of limits in force begin at zero, and go with the limits", async () => {
+  const metrics = createMetrics({ defaults: false });
+  const errors = () => samples(metrics, "tollgate_evaluation_errors_total");
+  const [a, b, c] = [
+    { policy: "default/p", limit: "a" },
+    { policy: "default/p", limit: "b" },
+    { policy: "default/p", limit: "c" },
+  ] as const;
+  metrics.followLimits([a, b, a]);
+  expect(await errors()).toEqual([
+    'tollgate_evaluation_errors_total{policy="default/p",limit="a"} 0',
+    'tollgate_evaluation_errors_total{policy="default/p",limit="b"} 0',
+  ]);
+  metrics.evaluationErrors.inc(a);
+  metrics.evaluationErrors.inc(b);
+  metrics.followLimits([b, c]);
+  expect(await errors()).toEqual([
+    'tollgate_evaluation_errors_total{policy="default/p",limit="b"} 1',
+    'tollgate_evaluation_errors_total{policy="default/p",limit="c"} 0',
+  ]);
+  metrics.followLimits(Array.from({ length: 5_002 }, (_, n) => ({ ...a, limit: `l${n}` })));
+  expect(await errors()).toHaveLength(5_000);
+  metrics.followLimits([]);
+  expect(await errors()).toEqual([]);
+});
+
 describe("cost beside the provider's own", () => {
   test("the differences are summed exactly, by provider", async () => {
     const metrics = createMetrics({ defaults: false });

@@ -34,7 +34,7 @@ const Spec = Type.Object(
 );
 
 const API_VERSION = "tollgate.dev/v1alpha1";
-export const ApiRouteSchema = objectSchema(API_VERSION, "ApiRoute", Spec);
+const ApiRouteSchema = objectSchema(API_VERSION, "ApiRoute", Spec);
 
 /** A built-in route of each API, by its name: one that asks for usage, where there is one. */
 const BUILT_IN = new Map(

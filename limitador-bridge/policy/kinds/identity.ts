@@ -9,7 +9,7 @@ import type { SourceDocument } from "../source-document.ts";
 import type { LoadedObject, PolicyKind } from "./kind.ts";
 import { Expression, objectSchema } from "./object-schema.ts";
 
-export const PAYER_FIELDS = ["team", "app", "user", "task"] as const;
+const PAYER_FIELDS = ["team", "app", "user", "task"] as const;
 export type PayerField = (typeof PAYER_FIELDS)[number];
 /** Null: always unknown. */
 export type Identity = Record<PayerField, CompiledExpression | null>;
@@ -28,7 +28,7 @@ const Spec = Type.Object(
 );
 
 const API_VERSION = "tollgate.dev/v1alpha1";
-export const IdentitySchema = objectSchema(API_VERSION, "Identity", Spec);
+const IdentitySchema = objectSchema(API_VERSION, "Identity", Spec);
 
 /** Attributes that are request headers under another name. */
 const HEADER_PROPERTIES: Record<string, string> = {

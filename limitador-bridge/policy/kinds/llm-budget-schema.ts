@@ -10,7 +10,7 @@ const closed = { additionalProperties: false };
 
 /** Stands for all who are not named: teams without a budget, apps, users. */
 export const ANYONE = "*";
-export const MAX_PERCENT = 200;
+const MAX_PERCENT = 200;
 export const USD_EXPECTED = `an amount from 0 to ${MAX_USD} USD with at most 9 decimals`;
 
 const Usd = Type.Number({ minimum: 0, maximum: MAX_USD, errorMessage: USD_EXPECTED });

@@ -80,7 +80,7 @@ export interface LlmBudget {
 }
 
 /** Who the budget is for, in words. Two budgets in force never have the same subject. */
-export function budgetSubject({ team, organization }: LlmBudget): string {
+function budgetSubject({ team, organization }: LlmBudget): string {
   if (team === null) return `organization "${organization}"`;
   return team === ANYONE ? "teams without a budget" : `team "${team}"`;
 }

@@ -3,6 +3,7 @@
  * are all optional. Kuadrant's reference: doc/reference/tokenratelimitpolicy.md of its operator.
  */
 import Type, { type Static } from "typebox";
+import { UNITS } from "../../ledger/store/store.ts";
 import { DURATION_PATTERN } from "../window-text.ts";
 import { Expression, objectSchema, oneOf } from "./object-schema.ts";
 
@@ -42,7 +43,7 @@ const Rate = Type.Object(
   {
     limit: LimitAmount,
     window: Window,
-    unit: Type.Optional(oneOf("total", "input", "output", "requests", "usd")),
+    unit: Type.Optional(oneOf(...UNITS)),
   },
   closed,
 );

@@ -17,6 +17,7 @@ interface Panel {
   id: number;
   title: string;
   gridPos: { x: number; y: number; w: number; h: number };
+  description?: string;
 }
 
 const groups = at<{ name: string; rules: Rule[] }[]>(
@@ -84,6 +85,29 @@ describe("the dashboard", () => {
         "Model Routing Decisions",
       ]),
     );
+  });
+
+  test("says where requests under a lease are not counted, as the metrics do", async () => {
+    const ofAsks = /llm_cost_estimate_usd_total|llm_model_routing_total/;
+    const panels = dashboard.panels.filter((panel) => ofAsks.test(JSON.stringify(panel)));
+    expect(panels.map(({ title, description }) => [title, description])).toEqual([
+      [
+        "Worst Case Admitted and Real Cost",
+        "USD an hour. Requests under a lease do not ask: they are in the real cost alone.",
+      ],
+      [
+        "Model Routing Decisions",
+        "Of requests that asked. Requests under a lease run as the one did that was asked about.",
+      ],
+    ]);
+    const text = await createMetrics({ defaults: false }).text();
+    const helps = text.match(/^# HELP (?:llm_cost_estimate|llm_model_routing).*$/gm);
+    expect(helps).toEqual([
+      "# HELP llm_cost_estimate_usd_total Pre-request cost estimates in USD: the worst case of " +
+        "requests that asked and were admitted. Requests under a lease are not in it.",
+      "# HELP llm_model_routing_total Models chosen for requests that asked and are under a " +
+        "budget, by why. Requests under a lease are not in it.",
+    ]);
   });
 
   test("names metrics that exist", async () => {

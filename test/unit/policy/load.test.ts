@@ -1,6 +1,5 @@
 import { describe, expect, test } from "vitest";
 import {
-  documentsOfKind,
   type LoadedPolicies,
   loadPolicyTexts,
   problemText,
@@ -222,7 +221,9 @@ spec:
   models:
   - match: "gpt-*"
 `;
-    const [table, ...others] = documentsOfKind(load(text), "PriceTable");
+    const [table, ...others] = load(text).documents.flatMap(({ source, kind }) =>
+      kind?.kind === "PriceTable" ? [source] : [],
+    );
     expect(others).toEqual([]);
     expect(table?.value).toMatchObject({ spec: { models: [{ match: "gpt-*" }] } });
     expect(table?.locate(["spec", "models", 0, "match"])).toEqual({ line: 14, column: 12 });

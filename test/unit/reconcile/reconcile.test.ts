@@ -117,6 +117,26 @@ test("teams whose cost Prometheus knows otherwise; below a cent nothing is said"
   ]);
 });
 
+test("where Prometheus knows no names of further teams, only all together are compared", () => {
+  const recorded = new Map([
+    ["a", 100e6],
+    ["late", 70e6],
+    ["later", 30e6],
+  ]);
+  const counted = (other: number) =>
+    new Map([
+      ["a", 100e6],
+      ["other", other],
+    ]);
+  const both = { team: "all teams", recordsNanoUsd: 200e6 };
+  expect(driftByTeam(recorded, counted(100e6))).toEqual([
+    { ...both, prometheusNanoUsd: 200e6, drift: 0 },
+  ]);
+  expect(driftByTeam(recorded, counted(50e6))).toEqual([
+    { ...both, prometheusNanoUsd: 150e6, drift: 0.25 },
+  ]);
+});
+
 describe("the job", () => {
   const closing: (() => void)[] = [];
   afterEach(() => {

@@ -1,13 +1,17 @@
 /** `tollgate store copy`: people begin embedded and move to Redis with counters intact. */
 import { existsSync } from "node:fs";
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { GrantBook } from "../../../limitador-bridge/budget/grants.ts";
 import { reconcile } from "../../../limitador-bridge/cli/reconcile.ts";
 import { storeCopy } from "../../../limitador-bridge/cli/store-copy.ts";
+import { embeddedState } from "../../../limitador-bridge/config.ts";
 import { openStore } from "../../../limitador-bridge/ledger/store/open-store.ts";
 import type { LimitClaim, Store } from "../../../limitador-bridge/ledger/store/store.ts";
+import type { Note, Notes } from "../../../limitador-bridge/notes/notes.ts";
+import { openNotes } from "../../../limitador-bridge/notes/open-notes.ts";
 import { counterKey, shardByOf } from "../../../limitador-bridge/policy/counter-key.ts";
 import { claim, recordIds, reservation, settlement } from "../../store/contract/fixture.ts";
 import { type RedisCluster, startCluster } from "../../store/redis/redis-cluster.ts";
@@ -61,6 +65,31 @@ async function fill(store: Store): Promise<void> {
   expect((await store.expire()).sort()).toEqual(["ann-expired", "bob-expired", "cid-expired"]);
 }
 
+function notesAt<T>(url: string, use: (notes: Notes) => Promise<T>): Promise<T> {
+  const path = url.startsWith("embedded:") ? url.slice("embedded:".length) : null;
+  const state = path === null ? null : embeddedState(path);
+  const told: string[] = [];
+  const opening = openNotes(url, state, Date.now, (warning) => told.push(warning));
+  return opening.then(async (notes) => {
+    const answer = await use(notes);
+    await notes.close();
+    expect(told).toEqual([]);
+    return answer;
+  });
+}
+
+/** A grant, and the mark of an alert; returns both. */
+function grant(url: string): Promise<Note[]> {
+  return notesAt(url, async (notes) => {
+    const nowMs = Date.now();
+    const times = { createdAtMs: nowMs, expiresAtMs: nowMs + 3_600_000 };
+    const given = { team: "blue", amountNanoUsd: 5, reason: "r", author: "a" };
+    await new GrantBook(notes).add({ ...given, ...times });
+    await notes.add({ key: "alert/blue/2026-11/80", text: "x", expiresAtMs: nowMs + 60_000 });
+    return notes.list("");
+  });
+}
+
 /** What a store does with what was open when it was copied. */
 async function goOn(store: Store) {
   const before = await store.counters("", 100);
@@ -92,13 +121,23 @@ test("embedded → Redis → Cluster → embedded; each goes on as the first wou
   const first = await openStore(embedded("first"));
   await fill(first);
   await first.close();
+  const notes = await grant(embedded("first"));
   const told = [
     "  10 counters: used 108086391057252, held 4200",
     "  6 holds",
     "  12 ids settled or expired in the last 25 hours",
     "  12 usage records: 34200 nano-USD",
+    "  2 notes: grants, and alerts that were sent",
   ];
   expect(await copy(embedded("first"), single, "--dry-run")).toEqual(["would copy:", ...told]);
+  expect(await redis.client.keys("*")).toEqual([]);
+  await mkdir(join(folder, "empty"));
+  for (const name of ["no", "empty"]) {
+    const counted = await copy(embedded("first"), embedded(name), "--dry-run");
+    expect(counted).toEqual(["would copy:", ...told]);
+  }
+  expect(existsSync(join(folder, "no"))).toBe(false);
+  expect(await readdir(join(folder, "empty"))).toEqual([]);
   const done = ["copied, read again and found equal:", ...told];
   expect(await copy(embedded("first"), single)).toEqual(done);
   await expect(storeCopy([embedded("first"), single])).rejects.toThrow(
@@ -107,6 +146,9 @@ test("embedded → Redis → Cluster → embedded; each goes on as the first wou
   expect(await copy(embedded("first"), single, "--force")).toEqual(done);
   expect(await copy(single, clustered)).toEqual(done);
   expect(await copy(clustered, embedded("last"))).toEqual(done);
+  for (const url of [single, clustered, embedded("last")]) {
+    expect(await notesAt(url, (each) => each.list(""))).toEqual(notes);
+  }
   const lines: string[] = [];
   expect(await reconcile(["--store", single], {}, (line) => lines.push(line))).toBe(0);
   expect(lines).toEqual(["10 counters compared, 0 differ by more than 10 %"]);

@@ -27,8 +27,11 @@ class Node {
   }
 }
 
-/** Loads the page from the service and lets its script run once. */
-async function open(service: ReturnType<typeof budgeted>) {
+/**
+ * Loads the page from the service and lets its script run once.
+ * @param answers by path; what is not given is asked of the service
+ */
+async function open(service: ReturnType<typeof budgeted>, answers: Record<string, object> = {}) {
   const page = await service.app.inject("/");
   const [, script = ""] = /<script>(.*)<\/script>/s.exec(page.body) ?? [];
   const ids = [...page.body.matchAll(/ id="([\w-]+)"/g)].map(([, id = ""]) => id);
@@ -43,6 +46,8 @@ async function open(service: ReturnType<typeof budgeted>) {
       },
       fetch: async (path: string) => {
         paths.push(path);
+        const given = answers[path];
+        if (given !== undefined) return { ok: true, json: async () => given };
         const response = await service.app.inject(`/${path}`);
         return { ok: response.statusCode === 200, json: async () => response.json() };
       },
@@ -75,6 +80,20 @@ describe("the page", () => {
     expect(nodes.get("#problems-none")?.hidden).toBe(false);
     expect(nodes.get("#budgets-none")?.hidden).toBe(true);
     expect(nodes.get("#state")?.textContent).toMatch(/^As of \d{4}-\d\d-\d\d/);
+  });
+
+  test("shows the whole percents that are reached, from 0.00 to 1.00", async () => {
+    const limitOf = (used: number, limit: number) => ({
+      ...{ policy: "p", limitName: "l", counters: [], unit: "total", window: "1h" },
+      ...{ limit, used, held: 0, remaining: limit - used, resetsAt: "2026-04-01T00:00:00.000Z" },
+    });
+    const hundredths = Array.from({ length: 101 }, (_, used) => limitOf(used, 100));
+    // One nano-USD before 29 % and 100 % of 1000 USD.
+    const before = [limitOf(289_999_999_999, 1e12), limitOf(999_999_999_999, 1e12)];
+    const limits = [...hundredths, ...before];
+    const { rows } = await open(budgeted(BUDGET), { "v1/limits?max=100": { limits } });
+    const shown = rows("limits").map((row) => Number(/\| (\d+) %\|/.exec(row)?.[1]));
+    expect(shown).toEqual([...Array.from({ length: 101 }, (_, percent) => percent), 28, 99]);
   });
 
   test("says why it cannot be read", async () => {
