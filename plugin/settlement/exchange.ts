@@ -30,7 +30,7 @@ import { ResponseCapture } from "./response-capture";
 import { ResponseHead } from "./response-head";
 
 const SLICE_BYTES = 64 * 1024;
-/** Time for a client to take the end of its stream. */
+/** Time for a client of HTTP/2 to take the end of its stream. */
 const CLOSE_AFTER_MS: i64 = 500;
 /** What x-request-id is as a rule. */
 const UUID_BYTES = 36;
@@ -43,6 +43,7 @@ const CONTENT_LENGTH = utf8("content-length");
 const EVENT_STREAM = utf8("application/vnd.amazon.eventstream");
 const CODE_DETAILS = utf8("response\0code_details");
 const FLAGS = utf8("response\0flags");
+const PROTOCOL = utf8("request\0protocol");
 /** response.code_details of every response that the upstream gave. */
 const VIA_UPSTREAM = utf8("via_upstream");
 /** The request goes on as another one, which is metered by itself. */
@@ -175,13 +176,17 @@ export class Exchange {
   }
 
   /**
-   * The client has its end; that of the upstream is made, where more comes, after a while: with a
-   * stream of HTTP/2 goes what the client has not yet taken.
+   * The client has its end; that of the upstream is made now that more has come. With a stream of
+   * HTTP/2 would go what the client has not yet taken.
    */
   private closeSoon(): void {
     const now = nowMs();
-    if (this.closeMs == 0) this.closeMs = now + CLOSE_AFTER_MS;
-    else if (now >= this.closeMs) closeStream(Direction.Response);
+    if (this.closeMs == 0) {
+      const isHttp1 = property(PROTOCOL) && startsWith(handedPtr, handedLength, utf8("HTTP/1"));
+      release(handedPtr);
+      this.closeMs = isHttp1 ? now : now + CLOSE_AFTER_MS;
+    }
+    if (now >= this.closeMs) closeStream(Direction.Response);
   }
 
   /** The body is over; what an SSE stream left unfinished cannot be sent any more. */

@@ -6,6 +6,7 @@ import {
   admit,
   CHAT,
   makeFilterConfig,
+  type RequestOptions,
   request,
   respondJson,
   respondSse,
@@ -22,23 +23,45 @@ const EVENTS = ["aaaaa", "bbbbb", "ccccc", "ddddd"].map(event);
 const [A = "", B = "", C = "", D = ""] = EVENTS;
 const SSE_HEADERS = { ":status": 200, "content-type": "text/event-stream" };
 
-function cutStream(afterOutputBytes: number, body: object = STREAMED): [Host, Stream] {
+function cutStream(
+  afterOutputBytes: number,
+  body: object = STREAMED,
+  properties: RequestOptions["properties"] = {},
+): [Host, Stream] {
   const host = startTollgate();
-  const stream = request(host, body);
+  const stream = request(host, body, { properties });
   admit(host, { cut: { afterOutputBytes, closing: CLOSING } });
   stream.responseHeaders(SSE_HEADERS);
   return [host, stream];
 }
 
 describe("a stream that is cut", () => {
-  test("ends with the last event that fits; the upstream is stopped when more comes later", () => {
+  test("ends with the last event that fits; the upstream is stopped with the next bytes", () => {
     const [host, stream] = cutStream(12);
     stream.responseBody(A + B);
     expect(stream.client.text).toBe(A + B);
     stream.responseBody(C);
     expect(stream.client.text).toBe(A + B + CLOSING);
     expect(stream.upstream.isReset).toBe(false);
-    // A client of HTTP/2 may still have to take what was sent.
+    stream.responseBody(D);
+    expect(stream.client.text).toBe(A + B + CLOSING);
+    expect(stream.upstream.isReset).toBe(true);
+    expect(settleOne(host)).toMatchObject({
+      outcome: "truncated",
+      outputBytes: 20,
+      framing: "sse",
+      reservation: "reservation-1",
+    });
+  });
+
+  test("of HTTP/2: the upstream is stopped when more comes half a second later", () => {
+    const [host, stream] = cutStream(12, STREAMED, { request: { protocol: "HTTP/2" } });
+    stream.responseBody(A + B);
+    expect(stream.client.text).toBe(A + B);
+    stream.responseBody(C);
+    expect(stream.client.text).toBe(A + B + CLOSING);
+    expect(stream.upstream.isReset).toBe(false);
+    // The client may still have to take what was sent.
     stream.responseBody(D);
     host.advance(499);
     stream.responseBody(D);
