@@ -56,11 +56,8 @@ describe("a stream that is cut", () => {
 
   test("of HTTP/2: the upstream is stopped when more comes half a second later", () => {
     const [host, stream] = cutStream(12, STREAMED, { request: { protocol: "HTTP/2" } });
-    stream.responseBody(A + B);
-    expect(stream.client.text).toBe(A + B);
-    stream.responseBody(C);
+    stream.responseBody(A + B + C);
     expect(stream.client.text).toBe(A + B + CLOSING);
-    expect(stream.upstream.isReset).toBe(false);
     // The client may still have to take what was sent.
     stream.responseBody(D);
     host.advance(499);
@@ -71,12 +68,7 @@ describe("a stream that is cut", () => {
     stream.responseBody(D);
     expect(stream.client.text).toBe(A + B + CLOSING);
     expect(stream.upstream.isReset).toBe(true);
-    expect(settleOne(host)).toMatchObject({
-      outcome: "truncated",
-      outputBytes: 30,
-      framing: "sse",
-      reservation: "reservation-1",
-    });
+    expect(settleOne(host)).toMatchObject({ outcome: "truncated", outputBytes: 30 });
   });
 
   test("is settled as truncated, too, when nothing more comes", () => {
