@@ -13,6 +13,8 @@ const OPAQUE_BODY_FACTOR = 2;
 const SPOKEN_BYTES_PER_SECOND = 15;
 /** Of gpt-image-1's square images the tokens of the finest, as OpenAI publishes them. */
 const TOKENS_PER_IMAGE = 4_160;
+/** The API makes no more at once. */
+const MOST_IMAGES = 10;
 
 /** APIs whose bodies tell nothing of output tokens. */
 const NO_OUTPUT = new Set([
@@ -68,7 +70,7 @@ function estimatedImages(capture: Capture): number {
   const { status, llm } = capture.record;
   const isAnswer = status > 0 && status < FIRST_ERROR_STATUS && hasBegun(capture);
   if (!isAnswer || !isImageByTokens(capture)) return 0;
-  return TOKENS_PER_IMAGE * Math.max(1, llm.choices);
+  return TOKENS_PER_IMAGE * Math.min(MOST_IMAGES, Math.max(1, llm.choices));
 }
 
 function hasBegun({ record }: Capture): boolean {

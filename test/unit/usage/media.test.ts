@@ -100,6 +100,12 @@ describe("media", () => {
     },
   );
 
+  test("…of no more images than the API makes at once", () => {
+    const request = { ...gpt, n: Number.MAX_SAFE_INTEGER };
+    const usage = interpret(streamed([partial], { path: images, request }));
+    expect(usage.tokens.outputImage).toBe(41_600);
+  });
+
   test("of an image answer that is cut the images asked for count", () => {
     const request = { model: "dall-e-3", prompt: "a cat", n: 3 };
     const cut = record('{"created":1,"data":[{"b64', "application/json", { path: images, request });
