@@ -100,6 +100,11 @@ describe("media", () => {
     },
   );
 
+  test("…also of a deployment whose name says nothing, where it streams", () => {
+    const given = { path: images, request: { ...gpt, model: "ours", n: 1 } };
+    expect(interpret(streamed([partial], given)).tokens.outputImage).toBe(4160);
+  });
+
   test("…of no more images than the API makes at once", () => {
     const request = { ...gpt, n: Number.MAX_SAFE_INTEGER };
     const usage = interpret(streamed([partial], { path: images, request }));

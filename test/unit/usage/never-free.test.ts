@@ -79,6 +79,12 @@ describe("never free", () => {
     expect(interpret(whole(answer(null), { request: limited })).tokens.outputText).toBe(6);
   });
 
+  test("…but where nobody knows which limit the API takes", () => {
+    const limited = { ...request, max_tokens: 3, n: 2 };
+    const usage = interpret(whole(answer(null), { path: "/anything", request: limited }));
+    expect(usage.tokens.outputText).toBe(20);
+  });
+
   test("embeddings have no output", () => {
     const body = { embeddings: [{ values: [0.1] }] };
     const path = "/v1beta/models/gemini-embedding-001:batchEmbedContents";
