@@ -9,6 +9,7 @@ export class Circuit {
   isOpen: bool = false;
   /** Of all workers: in how many it is open. */
   private metric: u32;
+  private hasEnded: bool = false;
 
   constructor() {
     this.metric = defineMetric(1, utf8("tollgate_circuit_open"));
@@ -16,15 +17,17 @@ export class Circuit {
 
   /** A call was not answered. */
   fail(): void {
-    if (this.isOpen) return;
+    if (this.isOpen || this.hasEnded) return;
     this.isOpen = true;
     incrementMetric(this.metric, 1);
     log(LogLevel.Error, utf8("the budget service does not answer; following the failure mode"));
   }
 
-  /** Nobody asks any more: the metric is of those that do. */
+  /** Its root ends: whatever is answered to it yet, the metric is of those that go on. */
   end(): void {
+    this.hasEnded = true;
     if (this.isOpen) incrementMetric(this.metric, -1);
+    this.isOpen = false;
   }
 
   /** A call was answered. Returns whether the circuit was open. */

@@ -129,7 +129,7 @@ export class Root extends Context {
     const status = callStatus(headers);
     const now = nowMs();
     if (this.queue.isMine(token)) {
-      if (status == 0 && !this.closing) this.circuit.fail();
+      if (status == 0) this.circuit.fail();
       this.queue.answered(status, now);
       if (this.closing && !this.queue.isBusy) {
         done();

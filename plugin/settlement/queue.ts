@@ -1,5 +1,5 @@
 import { defineMetric, incrementMetric, LogLevel, log, logBytes } from "../abi/host";
-import { utf8 } from "../abi/text";
+import { Text, utf8 } from "../abi/text";
 import { Lease } from "../admission/lease";
 import { Configuration } from "../configuration";
 import { ByteWriter } from "../scan/json-write";
@@ -80,9 +80,14 @@ export class SettlementQueue {
     this.drop(this.sentCount, count);
     const before = this.lost / LOUD;
     this.lose(count);
-    if (this.lost > count && this.lost / LOUD == before) return;
+    if (this.lost == count || this.lost / LOUD != before) this.tellLost(utf8("is full"));
+  }
+
+  private tellLost(why: Text): void {
     line.reset();
-    line.text(utf8("the settlement queue is full, "));
+    line.text(utf8("the settlement queue "));
+    line.text(why);
+    line.text(utf8(", "));
     line.int(this.lost);
     line.text(utf8(" settlements lost so far"));
     logBytes(LogLevel.Error, line.ptr, line.length);
@@ -228,6 +233,7 @@ export class SettlementQueue {
     this.notBeforeMs = nowMs + this.backoffMs;
     if (!this.isDraining || this.oneByOne) return;
     this.lose(this.count);
+    if (this.count > 0) this.tellLost(utf8("ends"));
     this.drop(0, this.count);
     this.flush(nowMs);
   }

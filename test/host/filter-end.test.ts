@@ -41,6 +41,7 @@ test("what the service does not take then is told as lost", () => {
   expect(host.isDone).toBe(true);
   expect(host.metrics.value("tollgate_settlements_lost")).toBe(1);
   expect(host.metrics.value("tollgate_settlements_waiting")).toBe(0);
+  expect(host.logText()).toContain("the settlement queue ends, 1 settlements lost so far");
 });
 
 test("its circuit is no longer told as open", () => {
@@ -49,6 +50,24 @@ test("its circuit is no longer told as open", () => {
   host.pendingCall("/v1/admit").timeOut();
   expect(host.metrics.value("tollgate_circuit_open")).toBe(1);
   expect(host.stop()).toBe(true);
+  expect(host.metrics.value("tollgate_circuit_open")).toBe(0);
+});
+
+test("…whatever is answered to it before it is gone", () => {
+  const host = batches(1);
+  exchange(host);
+  host.advance(1000);
+  const poll = host.pendingCall("/v1/filter-config");
+  request(host, CHAT);
+  host.pendingCall("/v1/admit").timeOut();
+  request(host, CHAT);
+  expect(host.metrics.value("tollgate_circuit_open")).toBe(1);
+  expect(host.stop()).toBe(false);
+  expect(host.metrics.value("tollgate_circuit_open")).toBe(0);
+  poll.respond(304, {}, "");
+  expect(host.metrics.value("tollgate_circuit_open")).toBe(0);
+  host.pendingCall("/v1/settle").refuse();
+  expect(host.isDone).toBe(true);
   expect(host.metrics.value("tollgate_circuit_open")).toBe(0);
 });
 
