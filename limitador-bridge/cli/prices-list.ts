@@ -19,13 +19,20 @@ export async function list(args: string[], io: PricesIo): Promise<number> {
     io.stdout(book.list(atMs).map(lineOf).join(""));
     return 0;
   }
-  const entry = book.find(model, null, atMs);
-  if (entry === null) {
+  const found = pricesOf(book, model, atMs);
+  if (found.length === 0) {
     io.stderr(`${model}: no price is known\n`);
     return 1;
   }
-  io.stdout(lineOf(listed(entry)));
+  io.stdout(found.map(lineOf).join(""));
   return 0;
+}
+
+/** The price whoever serves the model; where that depends on who does, each of them. */
+function pricesOf(book: PriceBook, model: string, atMs: number): ListedPrice[] {
+  const entry = book.find(model, null, atMs);
+  if (entry !== null) return [listed(entry)];
+  return book.list(atMs).filter(({ match }) => match.toLowerCase() === model.toLowerCase());
 }
 
 async function bookOf(env: NodeJS.ProcessEnv): Promise<PriceBook> {

@@ -40,6 +40,10 @@ const UNIT_PRICES: Record<string, { unit: string; per: bigint }> = {
   audio_hours: { unit: "audio_seconds", per: 3600n },
   input_audio_hours: { unit: "audio_seconds", per: 3600n },
 };
+/** By provider, what its usage calls a unit, where that is another name. */
+const UNIT_NAMES: Record<string, Record<string, string>> = {
+  perplexity: { web_search_requests: "search_queries" },
+};
 /**
  * Published factors of the providers that name the service tier in their answers; `priority` is
  * the highest that any model has.
@@ -130,7 +134,7 @@ function compileEntry(provider: string, model: string, price: ModelPrice): Price
       rates: ratesAt(price, start, model),
     })),
     serviceTiers: factorsOf(provider),
-    perUnit: unitPrices(price),
+    perUnit: unitPrices(price, UNIT_NAMES[provider] ?? {}),
     validFromMs: null,
     validUntilMs: null,
     maxOutputTokens: null,
@@ -163,15 +167,15 @@ function ratesAt(price: ModelPrice, start: number | null, model: string): Rates 
   return rates;
 }
 
-function unitPrices(price: ModelPrice): Record<string, UnitPrice> {
+function unitPrices(
+  price: ModelPrice,
+  names: Readonly<Record<string, string>>,
+): Record<string, UnitPrice> {
   const prices: Record<string, UnitPrice> = {};
   for (const [key, { unit, per }] of Object.entries(UNIT_PRICES)) {
     const value = price[key];
     const nanoUsd = typeof value === "number" ? nearestNanoUsd(value) : null;
-    if (nanoUsd !== null) prices[unit] = { nanoUsd, per };
+    if (nanoUsd !== null) prices[names[unit] ?? unit] = { nanoUsd, per };
   }
-  // Perplexity's name for them.
-  const searches = prices.web_search_requests;
-  if (searches !== undefined) prices.search_queries = searches;
   return prices;
 }

@@ -176,6 +176,15 @@ describe("tollgate prices list", () => {
     );
   });
 
+  test("each price of a model whose price depends on who serves it", async () => {
+    const { code, stdout } = await run(["list", "Sonar-Deep-Research"], { PRICES: at("prices") });
+    expect([code, stdout]).toEqual([
+      0,
+      "perplexity sonar-deep-research: input 2, output 8, reasoning 3, search_queries each 0.005, " +
+        "citation_tokens each 0.000002 [@pydantic/genai-prices]\n",
+    ]);
+  });
+
   test("everything, and nothing for a model without a price", async () => {
     const { code, stdout } = await run(["list"], { PRICES: at("prices") });
     expect(code).toBe(0);

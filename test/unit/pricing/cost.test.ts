@@ -185,6 +185,10 @@ test("Perplexity's searches and citations, where a price of them is published", 
   // 33 × 2, 7,163 × 8, 95,305 × 3 and 20,016 × 2 a million; 18 × 5 a thousand.
   expect(price("sonar-deep-research")).toEqual({ costNanoUsd: 473_317_000, unpriced: [] });
   expect(price("sonar-pro").unpriced).toEqual([]);
+  const units = (model: string, provider: string) =>
+    Object.keys(book.find(model, provider, NOW)?.perUnit ?? {}).sort();
+  expect(units("sonar-deep-research", "perplexity")).toEqual(["citation_tokens", "search_queries"]);
+  expect(units("claude-sonnet-4-5", "anthropic")).toEqual(["web_search_requests"]);
 });
 
 describe("which price applies", () => {
