@@ -180,8 +180,8 @@ describe("tollgate prices list", () => {
     const { code, stdout } = await run(["list", "Sonar-Deep-Research"], { PRICES: at("prices") });
     expect([code, stdout]).toEqual([
       0,
-      "perplexity sonar-deep-research: input 2, output 8, reasoning 3, search_queries each 0.005, " +
-        "citation_tokens each 0.000002 [@pydantic/genai-prices]\n",
+      "perplexity sonar-deep-research: input 2, output 8, reasoning 3, " +
+        "search_queries each 0.005, citation_tokens each 0.000002 [@pydantic/genai-prices]\n",
     ]);
   });
 
