@@ -103,10 +103,10 @@ class Estimates {
    */
   costOf(model: string): ModelCost | null {
     const made = this.of(model);
-    const { inputCost, usualOutputTokens, worstCost, provider } = made;
+    const { inputCost, usualOutputTokens, usualOutput, worstCost, provider } = made;
     const { nowMs } = this.#found;
     if (!worstCost.priced && this.#prices.priceOf(model, nowMs, provider) === null) return null;
-    const usualCost = costWith(this.#prices, made, usualOutputTokens, nowMs);
+    const usualCost = costWith(this.#prices, made, usualOutputTokens, nowMs, usualOutput);
     return {
       inputNanoUsd: inputCost.costNanoUsd,
       expectedNanoUsd: usualCost.costNanoUsd,

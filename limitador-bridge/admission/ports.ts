@@ -1,6 +1,6 @@
 /** What admission and settlement ask of the parts beside the ledger and the policies. */
 import type { ApiRoute } from "../contract/filter.ts";
-import type { Usage } from "../usage/normal-form.ts";
+import type { TokenKind, Usage } from "../usage/normal-form.ts";
 
 /** A cost. `priced` is false where no price is known, and the cost then says nothing. */
 export interface Cost {
@@ -22,6 +22,13 @@ export interface Prices {
     timeMs: number,
     provider?: string | null,
   ): { provider: string | null } | null;
+  /** The kind of output that costs the model most; text where no price is known. */
+  dearestOutput(
+    model: string | null,
+    timeMs: number,
+    provider: string | null,
+    inputTokens: number,
+  ): TokenKind;
   /** The prices in force at a time, as /v1/prices answers them. */
   describe(timeMs: number): Record<string, unknown>;
 }

@@ -3,6 +3,7 @@ import type { PolicyKind } from "../policy/kinds/kind.ts";
 import { POLICY_KINDS } from "../policy/kinds/registry.ts";
 import type { LoadedPolicies } from "../policy/load.ts";
 import type { Catalogue } from "../pricing/catalogue.ts";
+import { dearestOutput } from "../pricing/cost.ts";
 import { createPriceBook, type PriceBook } from "../pricing/price-book.ts";
 import { compilePriceTable, type PriceTable } from "../pricing/price-table.ts";
 import type { Prices } from "./ports.ts";
@@ -73,6 +74,10 @@ export function createPrices(sources: PriceSources): Prices {
     maxOutputTokens: (model, timeMs, provider = null) =>
       book.maxOutputTokens(model, provider, timeMs),
     priceOf: (model, timeMs, provider = null) => book.find(model, provider, timeMs),
+    dearestOutput: (model, timeMs, provider, inputTokens) => {
+      const entry = book.find(model, provider, timeMs);
+      return entry === null ? "outputText" : dearestOutput(entry, inputTokens);
+    },
     describe: (timeMs) => ({
       version: book.version,
       catalogue: { name: "@pydantic/genai-prices", version: catalogue.version },

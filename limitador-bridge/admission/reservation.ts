@@ -3,7 +3,15 @@ import type { LlmRequest } from "../contract/filter.ts";
 import { maxHoldMs } from "../ledger/request-check.ts";
 import type { Amounts, LimitClaim } from "../ledger/store/store.ts";
 import { type MatchedLimit, toClaim } from "../policy/policy-set.ts";
-import { noTokens, type Usage } from "../usage/normal-form.ts";
+import {
+  imagesByPiece,
+  isImageByTokens,
+  MOST_TOKENS_PER_IMAGE,
+  TOKENS_PER_IMAGE,
+} from "../usage/images.ts";
+import { noTokens, type TokenKind, type Usage } from "../usage/normal-form.ts";
+import { SERVICE_TIERS } from "../usage/service-tier.ts";
+import { TEXTLESS_APIS } from "../usage/textless-apis.ts";
 import type { Cost, Prices, Ratios } from "./ports.ts";
 
 /** Output reserved where neither the request nor the price table has a maximum. */
@@ -20,8 +28,8 @@ const FORM_BYTES_PER_TOKEN: readonly (readonly [RegExp, number])[] = [
   [/\.images/, 20],
 ];
 
-/** APIs that answer with no tokens of text. */
-const NO_OUTPUT = /\.(embed\w*|rerank|classify|countTokens|images|audio\.\w+|ocr)$/;
+/** Tells tokens, and what was said: as much as the sound has. */
+const BOUND_BY_INPUT = /\.(countTokens|audio\.(transcriptions|translations))$/;
 
 /** What a request is expected to use, before it runs. */
 export interface Estimate {
@@ -30,12 +38,19 @@ export interface Estimate {
   promptTokens: number;
   /** Of all choices together. */
   maxOutputTokens: number;
+  /** What these tokens may be that costs most. */
+  dearestOutput: TokenKind;
+  /** How many are asked for of a model that is sold by the image; 0: none. */
+  images: number;
   /** The model whose price counts; null: none is named, or it runs free. */
   priceModel: string | null;
   /** Who is expected to serve it; null: not known. */
   provider: string | null;
   /** As much as the model usually gives; the worst case where that is not known. */
   usualOutputTokens: number;
+  usualOutput: TokenKind;
+  /** As the request asks for; null: the usual one. */
+  serviceTier: string | null;
   /** Cost of the input alone. */
   inputCost: Cost;
   worstCost: Cost;
@@ -65,21 +80,59 @@ export function estimate(
   const tokens = presets.promptTokens ?? llm.inputBytes / bytesPerToken;
   const inputTokens = clamp(Math.ceil((tokens * INPUT_MARGIN_PERCENT) / 100));
   const choices = Math.max(1, llm.choices);
-  const perChoice = maxOutputPerChoice(llm, prices, nowMs, presets);
-  const usual = ratios.usualOutputTokens?.(llm.model) ?? perChoice;
+  const { perChoice, usual, usualOutput } = isImageByTokens(llm)
+    ? IMAGE_OUTPUT
+    : textOutput(llm, prices, ratios, nowMs, presets);
   const { priceModel = llm.model, provider = null } = presets;
-  const priced = { inputTokens, priceModel, provider };
+  const dearestOutput =
+    usualOutput === "outputText"
+      ? prices.dearestOutput(priceModel, nowMs, provider, inputTokens)
+      : usualOutput;
+  const images = imagesByPiece(llm);
+  const serviceTier = serviceTierOf(llm);
+  const priced = { inputTokens, priceModel, provider, dearestOutput, images, serviceTier };
   const maxOutputTokens = clamp(perChoice * choices);
   return {
-    inputTokens,
+    ...priced,
     promptTokens: clamp(Math.ceil(tokens)),
     maxOutputTokens,
-    priceModel,
-    provider,
+    usualOutput,
     usualOutputTokens: clamp(Math.min(usual, perChoice) * choices),
-    inputCost: costWith(prices, priced, 0, nowMs),
+    inputCost: costWith(prices, { ...priced, images: 0 }, 0, nowMs),
     worstCost: costWith(prices, priced, maxOutputTokens, nowMs),
   };
+}
+
+function serviceTierOf({ body }: LlmRequest): string | null {
+  const tier = SERVICE_TIERS.map((pointer) => body?.[pointer]).find(
+    (value) => typeof value === "string",
+  );
+  return tier ?? null;
+}
+
+/** What one choice may give at most, and usually does. */
+interface Output {
+  perChoice: number;
+  usual: number;
+  usualOutput: TokenKind;
+}
+
+const IMAGE_OUTPUT: Output = {
+  perChoice: MOST_TOKENS_PER_IMAGE,
+  usual: TOKENS_PER_IMAGE,
+  usualOutput: "outputImage",
+};
+
+function textOutput(
+  llm: LlmRequest,
+  prices: Prices,
+  ratios: Ratios,
+  nowMs: number,
+  presets: EstimatePresets,
+): Output {
+  const perChoice = maxOutputPerChoice(llm, prices, nowMs, presets);
+  const usual = ratios.usualOutputTokens?.(llm.model) ?? perChoice;
+  return { perChoice, usual, usualOutput: "outputText" };
 }
 
 function formBytesPerToken({ api, rewritable }: LlmRequest): number {
@@ -87,16 +140,31 @@ function formBytesPerToken({ api, rewritable }: LlmRequest): number {
   return FORM_BYTES_PER_TOKEN.find(([pattern]) => pattern.test(api ?? ""))?.[1] ?? 0;
 }
 
-/** What the estimated input costs with so many output tokens, of all choices together. */
+type Priced = Pick<
+  Estimate,
+  "inputTokens" | "priceModel" | "provider" | "dearestOutput" | "images" | "serviceTier"
+>;
+
+/**
+ * What the estimated input and images cost with so many output tokens, of all choices together.
+ * A service tier that is asked for counts where it is dearer: a cheaper one may not be given.
+ * @param kind of these tokens; not given: the dearest
+ */
 export function costWith(
   prices: Prices,
-  { inputTokens, priceModel, provider }: Pick<Estimate, "inputTokens" | "priceModel" | "provider">,
+  { inputTokens, priceModel, provider, dearestOutput, images, serviceTier }: Priced,
   outputTokens: number,
   nowMs: number,
+  kind: TokenKind = dearestOutput,
 ): Cost {
-  const usage = estimatedUsage({ model: priceModel }, inputTokens, outputTokens);
+  const usage = estimatedUsage({ model: priceModel }, inputTokens, 0);
+  usage.tokens[kind] += outputTokens;
   usage.provider = provider;
-  return prices.cost(usage, nowMs);
+  if (images > 0) usage.otherUnits.images = images;
+  const cost = prices.cost(usage, nowMs);
+  if (serviceTier === null) return cost;
+  const inTier = prices.cost({ ...usage, serviceTier }, nowMs);
+  return inTier.costNanoUsd > cost.costNanoUsd ? inTier : cost;
 }
 
 function maxOutputPerChoice(
@@ -105,7 +173,8 @@ function maxOutputPerChoice(
   nowMs: number,
   presets: EstimatePresets,
 ): number {
-  if (llm.api !== null && NO_OUTPUT.test(llm.api)) return 0;
+  const { api } = llm;
+  if (api !== null && (TEXTLESS_APIS.has(api) || BOUND_BY_INPUT.test(api))) return 0;
   return (
     llm.maxOutputTokens ??
     presets.maxOutputTokens ??

@@ -2,7 +2,7 @@
 import { randomUUID } from "node:crypto";
 import { admit } from "../admission/admit.ts";
 import { type AdmissionParts, providerFor } from "../admission/case.ts";
-import { estimate, estimatedUsage } from "../admission/reservation.ts";
+import { costWith, type Estimate, estimate } from "../admission/reservation.ts";
 import { toRequestContext } from "../cel/attributes.ts";
 import type { AdmitAnswer, LlmRequest } from "../contract/filter.ts";
 import type { Store } from "../ledger/store/store.ts";
@@ -74,11 +74,12 @@ export async function preview(parts: PreviewParts, request: PreviewRequest): Pro
     throw new PreviewUnavailable("counters not read", { cause: store.failure.error });
   }
   const running = { ...llm, model: answer.model ?? llm.model };
-  const tokens = await tokensOf(parts, request, running, answer.maxOutputTokens ?? null);
+  const expected = expectedOf(parts, request, running, answer.maxOutputTokens ?? null);
+  const tokens = await tokensOf(parts, request.prompt, running, expected);
   const isFree = isFreeApi(llm.api);
   return {
     tokens,
-    cost: isFree ? NO_COST : costOf(parts, running, tokens, providerOf(running, attributes)),
+    cost: isFree ? NO_COST : costOf(parts, expected, tokens),
     isFree,
     answer,
     model: running.model,
@@ -104,54 +105,61 @@ const SILENT = {
   leases: null,
 };
 
-async function tokensOf(
+/** As admission estimates it, with the output that the budget, or a cap, allows. */
+function expectedOf(
   parts: PreviewParts,
-  { prompt, attributes, llm }: PreviewRequest,
+  { attributes, llm }: PreviewRequest,
   running: LlmRequest,
   cap: number | null,
-): Promise<Preview["tokens"]> {
-  const payer = parts.policies().payer(toRequestContext(attributes, llm));
-  const matched = parts.policies().budgets.match(payer);
+): Estimate {
+  const context = toRequestContext(attributes, llm);
+  const matched = parts.policies().budgets.match(parts.policies().payer(context));
   const maxOutputTokens =
     matched.kind === "budget" ? matched.match.budget.defaultMaxOutputTokens : null;
-  const provider = providerOf(running, attributes);
-  const presets = { maxOutputTokens, provider };
+  const provider = providerFor(toRequestContext(attributes, running), running.model);
   const bounded = cap === null ? running : { ...running, maxOutputTokens: cap };
-  const byBytes = estimate(bounded, parts.prices(), parts.ratios, parts.nowMs(), presets);
-  const encoding = encodingOf(running.model);
+  const presets = { maxOutputTokens, provider };
+  return estimate(bounded, parts.prices(), parts.ratios, parts.nowMs(), presets);
+}
+
+async function tokensOf(
+  parts: PreviewParts,
+  prompt: PromptText,
+  { model, choices }: LlmRequest,
+  expected: Estimate,
+): Promise<Preview["tokens"]> {
+  const encoding = encodingOf(model);
   const counted = encoding === null ? null : await parts.tokens.count(encoding, prompt.texts);
-  const input = counted === null ? byBytes.inputTokens : counted + prompt.overheadTokens;
-  const maxOutput = byBytes.maxOutputTokens;
-  const choices = Math.max(1, running.choices);
-  const usual =
-    parts.ratios.usualOutputTokens?.(running.model) ?? Math.min(input, USUAL_MAX_OUTPUT_TOKENS);
+  const input = counted === null ? expected.inputTokens : counted + prompt.overheadTokens;
+  const maxOutput = expected.maxOutputTokens;
+  const learned = parts.ratios.usualOutputTokens?.(model);
+  const usual = Math.ceil(learned ?? Math.min(input, USUAL_MAX_OUTPUT_TOKENS));
+  const isText = expected.usualOutput === "outputText";
+  const expectedOutput = isText ? usual * Math.max(1, choices) : expected.usualOutputTokens;
   return {
     input,
     inputSource: counted === null ? "bytes" : "tokenizer",
     inputIsPartial: prompt.isPartial,
-    expectedOutput: Math.min(Math.ceil(usual) * choices, maxOutput),
+    expectedOutput: Math.min(expectedOutput, maxOutput),
     maxOutput,
   };
 }
 
-function providerOf(llm: LlmRequest, attributes: Record<string, unknown>): string | null {
-  return providerFor(toRequestContext(attributes, llm), llm.model);
-}
-
 function costOf(
   parts: PreviewParts,
-  llm: LlmRequest,
+  expected: Estimate,
   { input, expectedOutput, maxOutput }: Preview["tokens"],
-  provider: string | null,
 ): PreviewCost | null {
+  const prices = parts.prices();
   const nowMs = parts.nowMs();
-  const cost = (output: number) =>
-    parts.prices().cost({ ...estimatedUsage(llm, input, output), provider }, nowMs);
-  const worst = cost(maxOutput);
+  const priced = { ...expected, inputTokens: input };
+  const worst = costWith(prices, priced, maxOutput, nowMs);
   if (!worst.priced) return null;
+  const inputAlone = costWith(prices, { ...priced, images: 0 }, 0, nowMs);
+  const usual = costWith(prices, priced, expectedOutput, nowMs, expected.usualOutput);
   return {
-    lowNanoUsd: cost(0).costNanoUsd,
-    expectedNanoUsd: cost(expectedOutput).costNanoUsd,
+    lowNanoUsd: inputAlone.costNanoUsd,
+    expectedNanoUsd: usual.costNanoUsd,
     worstNanoUsd: worst.costNanoUsd,
   };
 }

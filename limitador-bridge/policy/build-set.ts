@@ -5,6 +5,7 @@ import { activationOf } from "../cel/attributes.ts";
 import type { CompiledExpression } from "../cel/expression.ts";
 import { noReads, type Reads } from "../cel/references.ts";
 import type { ApiRoute } from "../contract/filter.ts";
+import { SERVICE_TIERS } from "../usage/service-tier.ts";
 import { attachPolicies, type SourcedPolicy } from "./attachments.ts";
 import { counterValue } from "./counter-key.ts";
 import { filterNeeds } from "./filter-needs.ts";
@@ -62,6 +63,16 @@ function readsOf(policies: readonly TokenRateLimitPolicy[], identity: Identity):
 
 function budgetReads({ headers, bodyPointers }: BudgetIndex): Reads {
   return { ...noReads(), headers: new Set(headers), bodyPointers: new Set(bodyPointers) };
+}
+
+/** Where money is counted, a request may ask for what costs more. */
+function moneyReads(
+  policies: readonly TokenRateLimitPolicy[],
+  budgets: readonly LlmBudget[],
+): Reads[] {
+  const rates = policies.flatMap(({ limits }) => limits).flatMap((limit) => limit.rates);
+  const counts = budgets.length > 0 || rates.some(({ unit }) => unit === "usd");
+  return counts ? [{ ...noReads(), bodyPointers: new Set(SERVICE_TIERS) }] : [];
 }
 
 /** Unknown is null, be it missing, null, empty or of no use as a name. */
@@ -125,7 +136,8 @@ export class CompiledPolicySet implements PolicySet {
     );
     this.failureMode = denies ? "deny" : "allow";
     const reads = readsOf(policies, this.#identity);
-    this.needs = filterNeeds([...reads, budgetReads(this.budgets), this.#index.reads]);
+    const others = [budgetReads(this.budgets), ...moneyReads(policies, budgets), this.#index.reads];
+    this.needs = filterNeeds([...reads, ...others]);
     this.isLeasable = !reads.some(({ llm }) => SIZES.some((field) => llm.has(field)));
     this.totalTokensPointers = [
       ...new Set(policies.flatMap(({ totalTokensPointers }) => totalTokensPointers)),

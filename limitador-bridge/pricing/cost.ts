@@ -93,6 +93,15 @@ function rateOf(rates: Rates, kind: TokenKind, isClaude: boolean): Fraction | nu
   return factor === undefined ? { n: rate, d: 1n } : { n: rate * factor.n, d: factor.d };
 }
 
+const OUTPUT_KINDS = ["outputText", "reasoning", "outputAudio", "outputImage"] as const;
+
+/** The kind of output whose token costs most with so much input; text where none costs more. */
+export function dearestOutput(entry: PriceEntry, inputTokens: number): TokenKind {
+  const rates = ratesFor(entry, inputTokens);
+  const rate = (kind: TokenKind) => rates[RATES_OF[kind][0] as RateKey] ?? rates.output ?? 0n;
+  return OUTPUT_KINDS.reduce((most, kind) => (rate(kind) > rate(most) ? kind : most));
+}
+
 /** What units cost; a price per request is charged once. */
 export function unitCost(entry: PriceEntry, units: Readonly<Record<string, number>>): ExactCost {
   const unpriced: string[] = [];

@@ -39,6 +39,11 @@ const NOT_FINISHED = "null";
 /** What the filter sends in the place of a usage object that is too long to be kept. */
 const TOO_LONG = true;
 
+/** The request as the provider got it. */
+export function sentRequest({ llm, modelSent }: SettlementRecord): SettlementRecord["llm"] {
+  return modelSent == null ? llm : { ...llm, model: modelSent };
+}
+
 /** Takes a record apart. Never throws for what a filter can send. */
 export function readCapture(record: SettlementRecord): Capture {
   const facts = record.facts ?? {};

@@ -1,9 +1,10 @@
 /** What an exchange used where its provider does not say: from bytes, and never nothing. */
 import type { Ratios } from "../estimate/ratios.ts";
-import { type Capture, isCumulative } from "./capture.ts";
+import { type Capture, isCumulative, sentRequest } from "./capture.ts";
+import { isImageByTokens, TOKENS_PER_IMAGE } from "./images.ts";
 import { inputTotal, noTokens, outputTotal, type TokenCounts } from "./normal-form.ts";
-import { isImageByTokens } from "./providers/media.ts";
 import type { Reading } from "./reading.ts";
+import { TEXTLESS_APIS } from "./textless-apis.ts";
 
 const FIRST_ERROR_STATUS = 400;
 /** Bytes of a body that the filter could not read, for each byte of text that is in it. */
@@ -11,23 +12,11 @@ const OPAQUE_STREAM_FACTOR = 8;
 const OPAQUE_BODY_FACTOR = 2;
 /** Speech has about 2.5 words a second, of 6 bytes. */
 const SPOKEN_BYTES_PER_SECOND = 15;
-/** Of gpt-image-1's square images the tokens of the finest, as OpenAI publishes them. */
-const TOKENS_PER_IMAGE = 4_160;
 /** The API makes no more at once. */
 const MOST_IMAGES = 10;
 
-/** APIs whose bodies tell nothing of output tokens. */
-const NO_OUTPUT = new Set([
-  "openai.embeddings",
-  "openai.images",
-  "openai.audio.speech",
-  "gemini.embedContent",
-  "vertex.predict",
-  "cohere.embed",
-  "cohere.rerank",
-  "cohere.classify",
-  "ollama.embed",
-]);
+/** Whose answers may be text, vectors or images, in shapes that the models choose. */
+const ANY_SHAPE = "vertex.predict";
 const SPEECH_TO_TEXT = new Set(["openai.audio.transcriptions", "openai.audio.translations"]);
 
 export interface Estimated {
@@ -69,7 +58,7 @@ export function estimateUsage(
 function estimatedImages(capture: Capture): number {
   const { status, llm } = capture.record;
   const isAnswer = status > 0 && status < FIRST_ERROR_STATUS && hasBegun(capture);
-  if (!isAnswer || !isImageByTokens(capture)) return 0;
+  if (!isAnswer || !isImageByTokens(sentRequest(capture.record))) return 0;
   return TOKENS_PER_IMAGE * Math.min(MOST_IMAGES, Math.max(1, llm.choices));
 }
 
@@ -83,7 +72,7 @@ function estimatedOutput(capture: Capture, ratios: Ratios, model: string | null)
   if (record.status === 0 || record.status >= FIRST_ERROR_STATUS) return 0;
   const text = outputText(capture);
   if (text > 0) return ratios.outputTokens(model, text);
-  if (NO_OUTPUT.has(api)) return 0;
+  if (api === ANY_SHAPE || TEXTLESS_APIS.has(api)) return 0;
   const bytes = record.responseBytes ?? 0;
   if (record.framing === "opaque") {
     const factor = capture.streamed ? OPAQUE_STREAM_FACTOR : OPAQUE_BODY_FACTOR;

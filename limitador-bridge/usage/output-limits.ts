@@ -2,6 +2,7 @@
  * Where a request limits its output. Each API takes some of these and passes over the others, so
  * that what stands there is no limit: a client that held little by it would get much.
  */
+import { TEXTLESS_APIS } from "./textless-apis.ts";
 
 /** JSON pointers into the request body, of all APIs. */
 export const OUTPUT_LIMITS = [
@@ -48,7 +49,8 @@ const BY_API: ReadonlyMap<string, readonly OutputLimit[]> = new Map([
 
 /** The pointers that an API takes as one bit for each, by its place in OUTPUT_LIMITS. */
 export function outputLimitsOf(api: string): number {
-  const taken: readonly string[] = BY_API.get(api) ?? OUTPUT_LIMITS;
+  const others = TEXTLESS_APIS.has(api) ? [] : OUTPUT_LIMITS;
+  const taken: readonly string[] = BY_API.get(api) ?? others;
   return OUTPUT_LIMITS.reduce(
     (bits, pointer, at) => (taken.includes(pointer) ? bits | (1 << at) : bits),
     0,

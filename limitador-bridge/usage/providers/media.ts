@@ -1,6 +1,7 @@
 /** What is billed by the piece or by time: images, seconds of audio, pages. */
-import type { Capture } from "../capture.ts";
+import { type Capture, sentRequest } from "../capture.ts";
 import { figuresOf, type RawObject, valueAt } from "../figures.ts";
+import { IMAGES_API, isImageByTokens } from "../images.ts";
 import { emptyReading, type Reading } from "../reading.ts";
 
 /** OpenAI's transcription usage of type "duration". */
@@ -15,23 +16,14 @@ export function readPages(objects: { value: RawObject }[]): Reading {
   return { ...emptyReading(), otherUnits, final: pages !== undefined, inputKnown: true };
 }
 
-/** Image models that are billed by tokens; those that stream are, too. */
-const IMAGES_BY_TOKENS = /(^|\/)(chat)?gpt-image/i;
-
-/** Whether an exchange is of an image model that is billed by tokens. */
-export function isImageByTokens({ api, record }: Capture): boolean {
-  if (api !== "openai.images") return false;
-  return record.llm.stream || IMAGES_BY_TOKENS.test(record.modelSent ?? record.llm.model ?? "");
-}
-
 /** Media APIs that answer without usage; null where nothing tells what was made. */
 export function readUnreportedMedia(capture: Capture): Reading | null {
   const { api, record } = capture;
-  if (api === "openai.images") {
+  if (api === IMAGES_API) {
     const otherUnits = { images: Math.max(1, record.llm.choices) };
     // Only an answer that came whole, of a model that is sold by the image, tells what was made.
     const isWhole = record.outcome === "ok" && (record.events ?? 0) > 0;
-    const final = isWhole && record.framing === "json" && !isImageByTokens(capture);
+    const final = isWhole && record.framing === "json" && !isImageByTokens(sentRequest(record));
     return { ...emptyReading(), otherUnits, final, inputKnown: final };
   }
   const isAudio = api === "openai.audio.transcriptions" || api === "openai.audio.translations";

@@ -78,7 +78,8 @@ describe("a decision", () => {
   test("the filter is asked for the prompt only where a budget counts it", async () => {
     const pointers = async (spec: string) =>
       (await budgeted(spec).app.inject("/v1/filter-config")).json().request.body;
-    expect(await pointers("  team: blue\n  monthlyBudgetUSD: 1\n")).toEqual([]);
+    const uncounted = await pointers("  team: blue\n  monthlyBudgetUSD: 1\n");
+    expect(uncounted).toEqual(["/serviceTier", "/service_tier"]);
     expect(await pointers(SPEC)).toEqual(
       expect.arrayContaining(["/messages", "/prompt", "/input", "/contents", "/system", "/tools"]),
     );

@@ -35,6 +35,7 @@ export const documentPrices: Prices = {
   },
   maxOutputTokens: () => 1000,
   priceOf: (model) => (RATES[model] === undefined ? null : { provider: null }),
+  dearestOutput: () => "outputText",
   describe: () => ({}),
 };
 

@@ -98,6 +98,7 @@ export const prices: Prices = {
       : { costNanoUsd: tokens.inputText + 2 * tokens.outputText, priced: true },
   maxOutputTokens: (model) => (model === "gpt-4o-mini" ? 50 : null),
   priceOf: (model) => (model === "mystery" ? null : { provider: null }),
+  dearestOutput: () => "outputText",
   describe: () => ({ source: "test", version: "1" }),
 };
 
