@@ -38,18 +38,42 @@ const BODIES: Record<string, string> = {
   "invalid UTF-8 (as Latin-1)": '{"model":"\u00ff\u00fe","messages":[]}',
 };
 
+const MOST = Number.MAX_SAFE_INTEGER;
+/** What is read in those that are JSON: the model, the output limit; null: none. */
+const READ: Record<string, [string | null, number | null]> = {
+  "a huge model": [null, null],
+  "a huge key": ["m", null],
+  "a broken escape": ["x", null],
+  "a lone surrogate": ["\ud800", null],
+  "a NUL": ["a\0b", null],
+  "a huge number": ["m", MOST],
+  "a negative number": ["m", null],
+  "a fraction": ["m", MOST],
+  "wrong types": [null, null],
+  "many members": [null, null],
+  "invalid UTF-8 (as Latin-1)": ["\u00ff\u00fe", null],
+};
+/** And in those that are not, so that nothing can be changed in them. */
+const READ_ANYWAY: typeof READ = { "two documents": ["b", null] };
+
 describe("a request body with", () => {
-  test.each(Object.entries(BODIES))(
-    "%s is asked about, and goes on when allowed",
-    (_what, text) => {
-      const host = startTollgate();
-      const stream = request(host, text);
-      admit(host);
-      expect(stream.upstream.isEnded).toBe(true);
-      stream.disconnect();
-      expect(settleOne(host).outcome).toBe("client_disconnect");
-    },
-  );
+  test.each(Object.entries(BODIES))("%s is asked about, and goes on when allowed", (what, text) => {
+    const host = startTollgate();
+    const stream = request(host, text);
+    const [model, maxOutputTokens] = { ...READ, ...READ_ANYWAY }[what] ?? [null, null];
+    expect(admit(host).llm).toEqual({
+      api: "openai.chat.completions",
+      model,
+      stream: false,
+      choices: 1,
+      maxOutputTokens,
+      inputBytes: Buffer.byteLength(text),
+      ...(what in READ ? {} : { rewritable: false }),
+    });
+    expect(stream.upstream.isEnded).toBe(true);
+    stream.disconnect();
+    expect(settleOne(host).outcome).toBe("client_disconnect");
+  });
 
   test.each(Object.entries(BODIES))("%s is refused when denied", (_what, text) => {
     const host = startTollgate();

@@ -36,6 +36,9 @@ describe("the output limit of a request is", () => {
     [OLLAMA, '"options":{"num_predict":-1}', null],
     [OLLAMA, '"max_tokens":1', null],
     [GEMINI, '"max_tokens":1,"generationConfig":{"maxOutputTokens":7}', 7],
+    // What is no text has none.
+    ["/v1/images/generations", '"max_tokens":7', null],
+    ["/v1/embeddings", '"max_tokens":7', null],
     // On these it depends on the model.
     [INVOKE, '"max_gen_len":7', 7],
     ["/anything", '"max_output_tokens":7', 7],

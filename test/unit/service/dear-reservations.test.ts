@@ -123,6 +123,30 @@ describe("output that may be of several kinds", () => {
     expect(worstCost.costNanoUsd).toBe(inputTokens * 1000 + 100 * 7000);
   });
 
+  test("holds the price of text where a budget holds what is expected", async () => {
+    const held = async (reservation: string) => {
+      const spec = `  team: blue\n  monthlyBudgetUSD: 1\n  reservation: ${reservation}\n`;
+      const { app } = budgeted(spec, { overrides: { prices: () => prices, capture: CAPTURE } });
+      await ask(app, request("a", { model: "speaker" }));
+      return (await app.inject("/v1/budgets/blue")).json().heldNanoUsd;
+    };
+    expect(await held("worst-case")).toBe(11 * 1000 + 100 * 60_000);
+    expect(await held("expected")).toBe(11 * 1000 + 100 * 10_000);
+  });
+
+  test.each([
+    ["openai.embeddings", 0],
+    ["openai.moderations", 0],
+    ["openai.audio.speech", 0],
+    ["openai.audio.transcriptions", 0],
+    ["anthropic.countTokens", 0],
+    ["mistral.ocr", 0],
+    ["vertex.predict", 100],
+    ["openai.chat.completions", 100],
+  ])("of %s is at most %i tokens", (api, most) => {
+    expect(expected({ api, model: "speaker" }).maxOutputTokens).toBe(most);
+  });
+
   test("is expected to be text", async () => {
     const spec = "  team: blue\n  monthlyBudgetUSD: 9\n";
     const tokens = { count: async () => 10, close: async () => {} };

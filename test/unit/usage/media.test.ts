@@ -105,6 +105,15 @@ describe("media", () => {
     expect(interpret(streamed([partial], given)).tokens.outputImage).toBe(4160);
   });
 
+  test("…of the model that was sent in place of the one that was asked for", () => {
+    const request = { model: "dall-e-3", prompt: "a cat", n: 1 };
+    const asked = streamed([partial], { path: images, request });
+    const exchange = { ...asked, llm: { ...asked.llm, stream: false } };
+    const sent = { ...exchange, modelSent: "gpt-image-1" };
+    expect(interpret(sent).tokens.outputImage).toBe(4160);
+    expect(interpret(exchange).tokens.outputImage).toBe(0);
+  });
+
   test("…of no more images than the API makes at once", () => {
     const request = { ...gpt, n: Number.MAX_SAFE_INTEGER };
     const usage = interpret(streamed([partial], { path: images, request }));
