@@ -202,6 +202,28 @@ test("the bare WasmPlugin does not ask for what Istio cannot give it", () => {
   ]);
 });
 
+test("Envoy Gateway puts the filter before the router of every filter chain, with TLS and without", () => {
+  const policy = objectIn("gateway/tollgate.yaml", "EnvoyPatchPolicy");
+  expect(at(policy, "spec", "jsonPatches", 1, "operation", "jsonPath")).toBe(
+    "$..http_filters[?(@.name=='envoy.filters.http.router')]",
+  );
+});
+
+test("what the service takes policies and prices from is seen by those who add objects to it", () => {
+  const pod = at(objectIn("kubernetes/budget-service.yaml", "StatefulSet"), "spec", "template");
+  const folders = (container: unknown) =>
+    at<{ mountPath: string }[]>(container, "volumeMounts")
+      .map(({ mountPath }) => mountPath)
+      .filter((path) => path.startsWith("/etc/tollgate/policies/"))
+      .sort();
+  const containers = ["initContainers", "containers"].flatMap((list) =>
+    at<Plain[]>(pod, "spec", list),
+  );
+  expect(containers.map(folders)).toEqual(
+    Array(3).fill(["cluster", "config", "prices"].map((name) => `/etc/tollgate/policies/${name}`)),
+  );
+});
+
 test("buffers are larger than the body that the filter takes, everywhere", () => {
   const bodyBytes = 33_554_432;
   for (const file of ["bootstrap.yaml", "istio/envoy-filter.yaml", "gateway/tollgate.yaml"]) {

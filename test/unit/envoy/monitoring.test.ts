@@ -70,6 +70,15 @@ describe("alert rules", () => {
   });
 });
 
+test.each(["LLMBudgetBurnRate", "LLMAppSpendTripled"])(
+  "%s compares with what is above 0, not whether it is more than that",
+  (name) => {
+    // Without brackets A > B > 0 is (A > B) > 0.
+    const { expr } = rules.find(({ alert }) => alert === name) as Rule;
+    expect(expr).toMatch(/^sum by [^>]+ > \([^>]+ > 0\)$/);
+  },
+);
+
 describe("the dashboard", () => {
   const expressions = allWith(dashboard.panels, "expr") as string[];
 
