@@ -8,6 +8,7 @@ import { StoreError } from "../ledger/store/store-error.ts";
 import { matchRequest } from "../policy/match-memo.ts";
 import type { EvaluationError, MatchedLimit } from "../policy/policy-set.ts";
 import { judgeUnknownModel } from "../pricing/unknown-model.ts";
+import { isUnbilled } from "../usage/unbilled.ts";
 import { allow, allowUnreserved, runAnswer } from "./allow.ts";
 import { raiseRejected } from "./budget-alerts.ts";
 import { planCase } from "./budget-request.ts";
@@ -106,7 +107,8 @@ function reportErrors(
 /** A limit that counts money, where there is no price; a budget has a rule of its own for that. */
 function unpricedMoney(found: Case): MatchedLimit | undefined {
   const hasRule = found.plan?.match.budget.mode === "enforce";
-  if (hasRule || firstOption(found).expected.worstCost.priced) return undefined;
+  if (hasRule || isUnbilled(found.request.llm)) return undefined;
+  if (firstOption(found).expected.worstCost.priced) return undefined;
   // The price that a limit names for such models would have been taken by now.
   const verdict = judgeUnknownModel(found.limits, () => null);
   return verdict.rule === "deny" ? verdict.limit : undefined;

@@ -5,15 +5,12 @@ import { type BudgetPlan, planRequest } from "../budget/plan.ts";
 import type { ModelCost } from "../budget/routing.ts";
 import { countedFor } from "../estimate/counted-input.ts";
 import type { LlmBudget } from "../policy/kinds/llm-budget.ts";
-import { UNCHARGED_APIS } from "../usage/api-routes.ts";
+import { isUnbilled } from "../usage/unbilled.ts";
 import { type AdmissionParts, headerOf, providerFor, type RecordedCase } from "./case.ts";
 import { canCut } from "./output-terms.ts";
 import type { Prices } from "./ports.ts";
 import { costWith, type Estimate, estimate } from "./reservation.ts";
 import { isModelInPath, servable } from "./servable.ts";
-
-/** Fetches what another request began, and paid for. */
-const RETRIEVES = /\.retrieve$/;
 
 export type BudgetOutcome =
   /** No budget limits the request. */
@@ -25,9 +22,9 @@ export function planCase(
   found: RecordedCase,
   matched: MatchOutcome,
 ): BudgetOutcome {
-  const { api, model } = found.request.llm;
-  const spendsNothing = api !== null && (UNCHARGED_APIS.has(api) || RETRIEVES.test(api));
-  if (spendsNothing || matched.kind === "none") return { kind: "none" };
+  const { llm } = found.request;
+  const { model } = llm;
+  if (isUnbilled(llm) || matched.kind === "none") return { kind: "none" };
   if (matched.kind === "deny") return matched;
   const { match } = matched;
   const estimates = new Estimates(parts, found, match.budget);
@@ -45,13 +42,14 @@ export function planCase(
 }
 
 /**
- * What X-Require-Model names. Where the model cannot be replaced, since it stands in the path or
- * in a form, it asks for that one and no other.
+ * What X-Require-Model names. Where the model cannot be replaced, since the request names none or
+ * has it in the path or in a form, it asks for that one and no other.
  */
 function requiredModel({ shapes }: AdmissionParts, found: RecordedCase): string | null {
   const required = headerOf(found.context, REQUIRE_MODEL_HEADER);
   const { model, rewritable } = found.request.llm;
-  const isFixed = rewritable === false || isModelInPath(pathOf(found), shapes.apis);
+  const isFixed =
+    model === null || rewritable === false || isModelInPath(pathOf(found), shapes.apis);
   return required !== null && isFixed ? model : required;
 }
 

@@ -45,9 +45,19 @@ export function isEnforced({ matched }: LimitState): boolean {
   return matched.mode === "enforce";
 }
 
-/** The state with the smallest share of its limit left; undefined where there is none. */
+/**
+ * The state with the least left, which refuses first; between units, whose amounts do not compare,
+ * the one with the smallest share left. Undefined where there is none.
+ */
 function tightest(states: LimitState[]): LimitState | undefined {
-  return states.reduce<LimitState | undefined>(
+  const ofUnits = new Map<Unit, LimitState>();
+  for (const state of states) {
+    const least = ofUnits.get(state.view.unit);
+    if (least === undefined || state.view.remaining < least.view.remaining) {
+      ofUnits.set(state.view.unit, state);
+    }
+  }
+  return [...ofUnits.values()].reduce<LimitState | undefined>(
     (best, state) => (best === undefined || share(state) < share(best) ? state : best),
     undefined,
   );

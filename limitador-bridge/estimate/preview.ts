@@ -7,7 +7,7 @@ import { toRequestContext } from "../cel/attributes.ts";
 import type { AdmitAnswer, LlmRequest } from "../contract/filter.ts";
 import type { Store } from "../ledger/store/store.ts";
 import { createMetrics } from "../metrics.ts";
-import { UNCHARGED_APIS } from "../usage/api-routes.ts";
+import { isUnbilled } from "../usage/unbilled.ts";
 import type { PromptText } from "./preview-prompt.ts";
 import { type PreviewedLimit, PreviewStore } from "./preview-store.ts";
 import { encodingOf } from "./token-worker-models.ts";
@@ -76,7 +76,7 @@ export async function preview(parts: PreviewParts, request: PreviewRequest): Pro
   const running = { ...llm, model: answer.model ?? llm.model };
   const expected = expectedOf(parts, request, running, answer.maxOutputTokens ?? null);
   const tokens = await tokensOf(parts, request.prompt, running, expected);
-  const isFree = isFreeApi(llm.api);
+  const isFree = isUnbilled(llm);
   return {
     tokens,
     cost: isFree ? NO_COST : costOf(parts, expected, tokens),
@@ -89,11 +89,6 @@ export async function preview(parts: PreviewParts, request: PreviewRequest): Pro
 
 /** What costs nothing. */
 export const NO_COST: PreviewCost = { lowNanoUsd: 0, expectedNanoUsd: 0, worstNanoUsd: 0 };
-
-/** Counting tokens, and fetching what was charged when it was made. */
-function isFreeApi(api: string | null): boolean {
-  return api !== null && (UNCHARGED_APIS.has(api) || api.endsWith(".retrieve"));
-}
 
 /** Nothing of a preview is logged, recorded, alerted or counted where anyone sees it. */
 const SILENT = {

@@ -75,6 +75,20 @@ test.each<[string, string, boolean]>([
   ["claude-opus*", "claude-opus-4-1", true],
   ["gpt-4o-2024-08-06", "gpt-4o", false],
   ["*", "", true],
+  ["claude-opus-4", "anthropic.claude-opus-4-20250514-v1:0", true],
+  ["claude-opus-4", "us.anthropic.claude-opus-4-20250514-v1%3A0", true],
+  ["claude-opus*", "us-gov.anthropic.claude-opus-4-1-20250805-v1:0:200k", true],
+  [
+    "claude-opus-4",
+    "arn:aws:bedrock:us-east-1:1:inference-profile/eu.anthropic.claude-opus-4-20250514-v1:0",
+    true,
+  ],
+  ["mistral-large", "mistral.mistral-large-2402-v1:0", true],
+  ["nova-pro", "global.amazon.nova-pro-v1:0", true],
+  ["anthropic.claude-opus-4-20250514-v1:0", "anthropic.claude-opus-4-20250514-v1%3A0", true],
+  ["claude-opus-4", "anthropic.claude-opus-4-1-20250805-v1:0", false],
+  ["1-8b", "llama3.1-8b", false],
+  ["claude-opus-4", "claude-opus-4%", false],
 ])("%s is about %s: %s", (pattern, model, matches) => {
   expect(matchesModel(pattern, model)).toBe(matches);
 });

@@ -34,3 +34,19 @@ test("where the path names the model, no other", () => {
   const may = servable(asked, apis as never, prices, 0);
   expect([may("big"), may("small")]).toEqual([true, false]);
 });
+
+test.each<[api: string, path: string, may: boolean]>([
+  ["openai.chat.completions", "/v1/chat/completions", true],
+  ["openai.responses", "/v1/responses", true],
+  ["openai.embeddings", "/v1/embeddings", false],
+  ["openai.images", "/v1/images/generations", false],
+  ["openai.audio.speech", "/v1/audio/speech", false],
+  ["openai.audio.transcriptions", "/v1/audio/transcriptions", false],
+  ["openai.moderations", "/v1/moderations", false],
+  ["openai.completions", "/v1/completions", false],
+  ["cohere.rerank", "/v2/rerank", false],
+  ["mistral.ocr", "/v1/ocr", false],
+])("a request to %s may run on a model of chat: %s %s", (api, path, may) => {
+  const runs = servable({ api, model: "gpt-4o", path }, apis as never, prices, 0);
+  expect([runs("gpt-4o"), runs("gpt-4o-mini")]).toEqual([true, may]);
+});

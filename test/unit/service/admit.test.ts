@@ -256,6 +256,23 @@ describe("reservations", () => {
     });
   });
 
+  test("of several limits in one unit the one that ends first is in the headers", async () => {
+    const { app } = createService({
+      limits: [
+        { key: "team", amount: 1000, reservation: "worst-case" },
+        { key: "user", amount: 200 },
+      ],
+    });
+    const told = async (id: string) => {
+      const headers = (await ask(app, admitRequest(id))).body.responseHeaders;
+      return [headers["x-ratelimit-limit"], headers["x-ratelimit-remaining"]];
+    };
+    expect(await told("a")).toEqual(["200", "200"]);
+    await settleAll(app, settlementRecord("a", [110, 0]));
+    // The team has more left, whatever its share.
+    expect(await told("b")).toEqual(["200", "90"]);
+  });
+
   test("a money limit refuses a model with no known price", async () => {
     const { app } = createService({ limits: [{ unit: "usd", amount: 1e9 }] });
     const llm = { ...admitRequest("a").llm, model: "mystery" };
