@@ -108,9 +108,43 @@ function addTls(document: Document, { upstream, upstreamCa }: BootstrapValues): 
   );
 }
 
+/**
+ * With more than one service, one that does not answer gets no calls: an ask that fails is an ask
+ * that the failure mode decides. The first that fails takes it out, and it comes back when it
+ * answers again. What a service answers, be it a 503, is its decision and takes nothing out.
+ */
+const ONE_OF_SEVERAL = {
+  outlier_detection: {
+    split_external_local_origin_errors: true,
+    consecutive_local_origin_failure: 1,
+    enforcing_consecutive_local_origin_failure: 100,
+    enforcing_consecutive_5xx: 0,
+    enforcing_consecutive_gateway_failure: 0,
+    enforcing_success_rate: 0,
+    enforcing_local_origin_success_rate: 0,
+    interval: "0.2s",
+    base_ejection_time: "2s",
+    max_ejection_time: "2s",
+    max_ejection_percent: 100,
+  },
+  health_checks: [
+    {
+      http_health_check: { path: "/healthz", host: "tollgate" },
+      timeout: "1s",
+      interval: "1s",
+      no_traffic_interval: "1s",
+      unhealthy_threshold: 1,
+      healthy_threshold: 1,
+    },
+  ],
+  // Where none is left, all are tried.
+  common_lb_config: { healthy_panic_threshold: { value: 1 } },
+};
+
 function addReplicas(document: Document, ports: number[]): void {
   const path = ["load_assignment", "endpoints", 0, "lb_endpoints"];
-  const endpoints = cluster(document, "tollgate").getIn(path);
+  const service = cluster(document, "tollgate");
+  const endpoints = service.getIn(path);
   if (!isSeq(endpoints))
     throw new Error("the bootstrap template's cluster tollgate has no endpoint");
   const first = endpoints.items[0];
@@ -118,6 +152,10 @@ function addReplicas(document: Document, ports: number[]): void {
     const copy = isMap(first) ? (first.clone() as YAMLMap) : undefined;
     copy?.setIn(["endpoint", "address", "socket_address", "port_value"], port);
     endpoints.add(copy);
+  }
+  if (ports.length < 2) return;
+  for (const [field, value] of Object.entries(ONE_OF_SEVERAL)) {
+    if (!service.has(field)) service.set(field, document.createNode(value));
   }
 }
 

@@ -16,7 +16,18 @@ const PUBLIC = "/etc/ssl/certs/ca-certificates.crt";
 const TYPE = "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext";
 
 function upstreamCluster(upstream: string, given: Partial<BootstrapValues> = {}, own = "") {
-  const rendered = renderBootstrap(TEMPLATE.replace("  - name: tollgate", `${own}$&`), {
+  return clusters(upstream, given, "", own)[0];
+}
+
+/** Rendered with fields of one's own for the cluster of the service, and for the upstream's. */
+function clusters(
+  upstream: string,
+  given: Partial<BootstrapValues>,
+  ofService: string,
+  ofUpstream = "",
+) {
+  const template = TEMPLATE.replace("  - name: tollgate\n", `${ofUpstream}$&${ofService}`);
+  const rendered = renderBootstrap(template, {
     upstream: new URL(upstream),
     upstreamCa: null,
     proxyHost: "127.0.0.1",
@@ -29,7 +40,7 @@ function upstreamCluster(upstream: string, given: Partial<BootstrapValues> = {},
     token: null,
     ...given,
   });
-  return parse(rendered).static_resources.clusters[0];
+  return parse(rendered).static_resources.clusters;
 }
 
 const socket = (names: object, type: string, exact: string, filename = PUBLIC) => ({
@@ -90,4 +101,39 @@ describe("an https upstream", () => {
 
 test("an http upstream has no TLS", () => {
   expect(upstreamCluster("http://[::1]")).toEqual({ name: "upstream", address: "::1", port: 80 });
+});
+
+describe("several services", () => {
+  const serviceCluster = (apiPorts: number[], own = "") => {
+    const [, found] = clusters("http://localhost", { apiPorts }, own);
+    return found;
+  };
+
+  test("each has its endpoint, and one that does not answer gets no calls", () => {
+    const found = serviceCluster([3, 4]);
+    const [, second] = found.load_assignment.endpoints[0].lb_endpoints;
+    expect(second.endpoint.address.socket_address).toEqual({ port_value: 4 });
+    // A 503 of a service is an answer.
+    expect(found.outlier_detection).toMatchObject({
+      split_external_local_origin_errors: true,
+      consecutive_local_origin_failure: 1,
+      enforcing_consecutive_5xx: 0,
+      enforcing_consecutive_gateway_failure: 0,
+      max_ejection_percent: 100,
+    });
+    expect(found.health_checks[0]).toMatchObject({
+      http_health_check: { path: "/healthz", host: "tollgate" },
+      no_traffic_interval: "1s",
+    });
+    expect(found.common_lb_config).toEqual({ healthy_panic_threshold: { value: 1 } });
+  });
+
+  test("one alone is always called", () => {
+    expect(Object.keys(serviceCluster([3]))).toEqual(["name", "load_assignment"]);
+  });
+
+  test("what the template says itself stays", () => {
+    const found = serviceCluster([3, 4], "    health_checks: []\n");
+    expect(found.health_checks).toEqual([]);
+  });
 });
