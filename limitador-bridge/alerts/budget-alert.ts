@@ -1,5 +1,6 @@
 /** A budget's threshold as an alert. Pure. */
 
+import { percentDown } from "../budget/amount.ts";
 import type { BudgetAlert } from "../budget/thresholds.ts";
 import { nanoUsdText } from "../nano-usd-text.ts";
 import type { ThresholdAction } from "../policy/kinds/llm-budget.ts";
@@ -34,8 +35,10 @@ function summaryOf(reached: BudgetAlert): string {
   const who = level === "organization" ? `Organization ${name} has` : `Team ${name} has`;
   const spent = `${nanoUsdText(usedNanoUsd)} of ${nanoUsdText(budgetNanoUsd)} USD are spent`;
   const subject = name === null ? unknown : who;
+  const isSpent = usedNanoUsd >= percentDown(budgetNanoUsd, percent);
+  const counted = isSpent ? "" : ", counting what is held for requests under way";
   const effect = effectOf(reached);
-  return `${subject} reached ${percent} % of the budget of ${period}: ${spent}. ${effect}`;
+  return `${subject} reached ${percent} % of the budget of ${period}${counted}: ${spent}. ${effect}`;
 }
 
 /** What happens now, or would if the budget were not in shadow mode. */
