@@ -11,6 +11,7 @@ import {
   AUTH_NAMESPACES,
   FIELDS,
   type FieldType,
+  HOST_HEADER,
   headerName,
   isTypedRoot,
   TYPED_ROOTS,
@@ -90,6 +91,8 @@ function toHeaders(attributes: Plain): Map<string, string> {
   for (const key of Object.keys(attributes)) {
     if (key.startsWith(prefix)) addHeader(headers, key.slice(prefix.length), attributes[key]);
   }
+  const host = headers.get(HOST_HEADER);
+  if (host !== undefined) headers.set(HOST_HEADER, comparedHost(host));
   return headers;
 }
 

@@ -1,9 +1,11 @@
 /** The CEL environment of policies: typed roots, and the functions beyond the standard ones. */
 import { createHash } from "node:crypto";
 import { Environment } from "@marcbachmann/cel-js";
+import { NUMBER_FUNCTIONS } from "./number-functions.ts";
 import { registerOptionalFunctions } from "./optional-functions.ts";
 import { FIELDS, type FieldType, TYPED_ROOTS, type TypedRoot } from "./roots.ts";
-import { TEXT_FUNCTIONS } from "./text-functions.ts";
+import { StringsNamespace, TEXT_FUNCTIONS } from "./text-functions.ts";
+import { TIME_FUNCTIONS } from "./time-functions.ts";
 
 /**
  * Activation objects of the typed roots. Classes of their own let cel-js check field types at
@@ -41,7 +43,6 @@ const CEL_TYPES: Record<FieldType, string> = {
 /** An expression longer than this many syntax nodes is a mistake or an attack on the loader. */
 const LIMITS = { maxAstNodes: 2000, maxDepth: 60 };
 const SYNC = { async: false };
-const NANOS_PER_SECOND = 1_000_000_000n;
 
 /** requestBodyJSON("/pointer"): null where the body has nothing there, as Kuadrant answers. */
 function registerRequestBody(environment: Environment): void {
@@ -69,14 +70,13 @@ function registerFunctions(environment: Environment): void {
   const duration = "google.protobuf.Duration";
   const functions: Record<string, (...args: never[]) => unknown> = {
     ...TEXT_FUNCTIONS,
+    ...NUMBER_FUNCTIONS,
+    ...TIME_FUNCTIONS,
     // In hex: who holds an API key can be told without the key standing in a policy.
     "sha256(string): string": (text: string) => createHash("sha256").update(text).digest("hex"),
     // As RFC 3339 has it: without a fraction of zero.
     [`string(${ts}): string`]: (time: Date) => time.toISOString().replace(/\.?0+Z$/, "Z"),
     [`string(${duration}): string`]: (value: { toString(): string }) => value.toString(),
-    [`int(${duration}): int`]: (value: { seconds: bigint; nanos: number }) =>
-      value.seconds * NANOS_PER_SECOND + BigInt(value.nanos),
-    [`int(${ts}): int`]: (time: Date) => BigInt(Math.floor(time.getTime() / 1000)),
   };
   for (const [signature, handler] of Object.entries(functions)) {
     environment.registerFunction(signature, handler, SYNC);
@@ -109,6 +109,8 @@ export function createEnvironment(): Environment {
   for (const name of ["metadata", "filter_state", "auth"]) {
     environment.registerVariable(name, "map<string, dyn>");
   }
+  environment.registerType(StringsNamespace.name, StringsNamespace);
+  environment.registerConstant("strings", StringsNamespace.name, new StringsNamespace());
   registerFunctions(environment);
   return environment;
 }

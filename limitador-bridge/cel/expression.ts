@@ -2,10 +2,10 @@
 import { type ASTNode, EvaluationError, type ParseResult } from "@marcbachmann/cel-js";
 import { remembered } from "../bounded-memo.ts";
 import { BODY_VALUES, createEnvironment, ROOT_CLASSES } from "./environment.ts";
+import { withPublishedNames } from "./function-names.ts";
 import { type CelProblem, findReads, type Reads } from "./references.ts";
 import { rewriteExpression } from "./rewrite.ts";
 import { TYPED_ROOTS } from "./roots.ts";
-import { withPublishedNames } from "./text-functions.ts";
 
 /** What an expression must give: a predicate a bool, a counter one value, a ttl a duration. */
 export type ExpectedResult = "bool" | "single value" | "int" | "duration";
@@ -13,6 +13,7 @@ export type ExpectedResult = "bool" | "single value" | "int" | "duration";
 export interface CompiledExpression {
   /** As its author wrote it. */
   source: string;
+  /** As it is evaluated: rewritten (rewrite.ts). */
   ast: ASTNode;
   reads: Reads;
   /**
@@ -137,16 +138,20 @@ function compile(source: string, expected: ExpectedResult): CompileResult {
   } catch (error) {
     return { problems: [toProblem(error, (offset) => offset)] };
   }
-  const { ast } = parsed;
-  const { reads, problems } = findReads(ast);
+  const { reads, problems } = findReads(parsed.ast);
   if (problems.length > 0) return { problems };
-  const { text, toOriginal } = rewriteExpression(ast);
+  const { text, toOriginal } = rewriteExpression(parsed.ast);
   const run = text === source ? parsed : environment.parse(text);
   const check = run.check();
   if (!check.valid) return { problems: [toProblem(check.error, toOriginal)] };
   const problem = resultProblem(check.type ?? "dyn", expected) ?? dryRun(run, toOriginal);
   if (problem !== null) return { problems: [problem] };
   return {
-    expression: { source, ast, reads, evaluate: (activation) => evaluate(run, activation) },
+    expression: {
+      source,
+      ast: run.ast,
+      reads,
+      evaluate: (activation) => evaluate(run, activation),
+    },
   };
 }

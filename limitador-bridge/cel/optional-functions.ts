@@ -1,4 +1,4 @@
-/** What CEL's optional values have beyond cel-js: optMap, optFlatMap and ofNonZeroValue. */
+/** What CEL's optional values have beyond cel-js, and functions of lists that give them. */
 import { type ASTNode, type Environment, Optional } from "@marcbachmann/cel-js";
 
 /** Of cel-js, no more than macros need; it declares none of them. */
@@ -70,6 +70,14 @@ function isZero(value: unknown): boolean {
   return typeof primitive === "bigint" ? primitive === 0n : Object.keys(value).length === 0;
 }
 
+/** The values of those that have one. */
+function unwrap(values: readonly unknown[]): unknown[] {
+  return values.flatMap((value) => {
+    if (!isOptional(value)) throw new Error("unwrap is of a list of optional values");
+    return value.hasValue() ? [value.value()] : [];
+  });
+}
+
 /** Adds the functions to the environment. */
 export function registerOptionalFunctions(environment: Environment): void {
   const functions: Record<string, (...args: never[]) => unknown> = {
@@ -80,6 +88,10 @@ export function registerOptionalFunctions(environment: Environment): void {
     }),
     "OptionalNamespace.ofNonZeroValue(dyn): optional<dyn>": (_: unknown, value: unknown) =>
       isZero(value) ? Optional.none() : Optional.of(value),
+    "OptionalNamespace.unwrap(list): list<dyn>": (_: unknown, values: unknown[]) => unwrap(values),
+    "list.unwrapOpt(): list<dyn>": unwrap,
+    "list<A>.first(): optional<A>": (values: unknown[]) => Optional.of(values[0]),
+    "list<A>.last(): optional<A>": (values: unknown[]) => Optional.of(values.at(-1)),
   };
   for (const [signature, handler] of Object.entries(functions)) {
     environment.registerFunction(signature, handler, SYNC);

@@ -1,8 +1,8 @@
 /** Walks an expression's syntax tree for the attributes that it reads, literally or at worst. */
 import type { ASTNode } from "@marcbachmann/cel-js";
 import { closestName, suggestion } from "./closest-name.ts";
+import { comparedLiterals } from "./compared-literals.ts";
 import { patternProblem } from "./regex-safety.ts";
-import { comparedHost } from "./request-host.ts";
 import {
   AUTH_NAMESPACES,
   CONSTANT_NAMES,
@@ -13,6 +13,16 @@ import {
   ROOT_NAMES,
   type TypedRoot,
 } from "./roots.ts";
+import {
+  accessChain,
+  BINDING_MACROS,
+  boundVariable,
+  type ChainKey,
+  childNodes,
+  isBind,
+  literalString,
+} from "./syntax-tree.ts";
+import { TIME_GETTERS, zoneProblem } from "./time-functions.ts";
 
 /** What an expression, or all of them, must be given. */
 export interface Reads {
@@ -33,16 +43,6 @@ export interface CelProblem {
   start: number;
 }
 
-/** A key of an access chain: its text where it is literal, else the node that gives it. */
-type ChainKey = string | ASTNode;
-
-/** Methods whose first argument names a variable. */
-const BINDING_MACROS: ReadonlySet<string> = new Set(
-  "all exists exists_one map filter optMap optFlatMap".split(" "),
-);
-const HOST_PARTS: ReadonlySet<string> = new Set(["startsWith", "endsWith", "contains"]);
-const ACCESS_OPERATORS = new Set([".", ".?", "[]", "[?]"]);
-
 /** No reads at all. */
 export function noReads(): Reads {
   const bodyPointers = new Set<string>();
@@ -58,83 +58,6 @@ export function addReads(target: Reads, source: Reads): void {
   for (const field of source.llm) target.llm.add(field);
 }
 
-/** The string that a node is a literal of, or null. */
-export function literalString(node: ASTNode | undefined): string | null {
-  return node?.op === "value" && typeof node.args === "string" ? node.args : null;
-}
-
-/** Splits `a.b["c"]` into its innermost operand and its keys. Null: not an access. */
-export function accessChain(node: ASTNode): { root: ASTNode; keys: ChainKey[] } | null {
-  const keys: ChainKey[] = [];
-  let current = node;
-  while (ACCESS_OPERATORS.has(current.op)) {
-    const [operand, key] = current.args as [ASTNode, ASTNode | string];
-    keys.unshift(typeof key === "string" ? key : (literalString(key) ?? key));
-    current = operand;
-  }
-  return keys.length === 0 ? null : { root: current, keys };
-}
-
-/** Nodes directly below a node, macros' arguments included. */
-export function childNodes(node: ASTNode): ASTNode[] {
-  const children: ASTNode[] = [];
-  const collect = (value: unknown): void => {
-    if (Array.isArray(value)) value.forEach(collect);
-    else if (typeof value === "object" && value !== null && "op" in value) {
-      children.push(value as ASTNode);
-    }
-  };
-  if (node.op !== "value") collect(node.args);
-  return children;
-}
-
-/** The variable that a macro (`exists(v, …)`, `cel.bind(v, …)`) gives to its last arguments. */
-export function boundVariable(node: ASTNode): string | null {
-  if (node.op !== "rcall") return null;
-  const [method, receiver, [first, ...rest]] = node.args;
-  if (first?.op !== "id") return null;
-  const isMacro = BINDING_MACROS.has(method) && rest.length > 0;
-  return isMacro || isBind(method, receiver) ? first.args : null;
-}
-
-function isBind(method: string, receiver: ASTNode): boolean {
-  return method === "bind" && receiver.op === "id" && receiver.args === "cel";
-}
-
-function isHost(node: ASTNode): boolean {
-  const chain = accessChain(node);
-  return chain?.root.op === "id" && chain.root.args === "request" && chain.keys.join() === "host";
-}
-
-/** A text that a host is compared with, and that is spelled as it never is here. */
-interface HostLiteral {
-  literal: ASTNode;
-  /** The same as a literal in the spelling that hosts have here. */
-  spelled: string;
-  /** It is compared with the whole host, and not with a part. */
-  isWhole: boolean;
-}
-
-/** The texts that `request.host` is compared with in this node and that are spelled otherwise. */
-export function hostLiterals(node: ASTNode): HostLiteral[] {
-  let literals: ASTNode[] = [];
-  let isWhole = true;
-  if (node.op === "==" || node.op === "!=" || node.op === "in") {
-    const [left, right] = node.args;
-    if (isHost(left)) literals = right.op === "list" ? right.args : [right];
-    else if (isHost(right)) literals = [left];
-  } else if (node.op === "rcall" && HOST_PARTS.has(node.args[0]) && isHost(node.args[1])) {
-    literals = node.args[2];
-    isWhole = false;
-  }
-  return literals.flatMap((literal) => {
-    const text = literalString(literal);
-    if (text === null) return [];
-    const spelled = isWhole ? comparedHost(text) : text.replace(/:\d+$/, "").toLowerCase();
-    return spelled === text ? [] : [{ literal, spelled: JSON.stringify(spelled), isWhole }];
-  });
-}
-
 class ReferenceWalk {
   readonly reads = noReads();
   readonly problems: CelProblem[] = [];
@@ -144,7 +67,7 @@ class ReferenceWalk {
   }
 
   visit(node: ASTNode, scope: ReadonlySet<string>): void {
-    if (!scope.has("request")) this.checkHosts(node);
+    if (!scope.has("request")) this.checkLiterals(node);
     const chain = accessChain(node);
     if (chain !== null) this.visitChain(node, chain.root, chain.keys, scope);
     else if (node.op === "id") this.readRoot(node, node.args, [], scope);
@@ -155,13 +78,10 @@ class ReferenceWalk {
     }
   }
 
-  /** A part that request.host never has would switch a limit off; whole hosts are spelled anew. */
-  checkHosts(node: ASTNode): void {
-    for (const { literal, spelled, isWhole } of hostLiterals(node)) {
-      if (isWhole) continue;
-      const found = JSON.stringify(literal.args);
-      const message = `request.host is in lower case, without a port: expected ${spelled}`;
-      this.problem(literal, `${message}, found ${found}`);
+  /** Texts that no host or path here can have would switch a limit off. */
+  checkLiterals(node: ASTNode): void {
+    for (const { literal, problem } of comparedLiterals(node)) {
+      if (problem !== null) this.problem(literal, problem);
     }
   }
 
@@ -209,6 +129,7 @@ class ReferenceWalk {
     }
     if (rest.length > 0 && this.isMistypedMacro(node, method, first, scope)) return;
     if (method === "matches" && args.length === 1) this.checkPattern(node, first);
+    if (TIME_GETTERS.has(method)) this.checkZone(literalString(first), first);
     for (const arg of args) this.visit(arg, scope);
   }
 
@@ -236,6 +157,12 @@ class ReferenceWalk {
     const wrong = patternProblem(pattern);
     if (wrong !== null)
       this.problem(argument ?? node, `the pattern ${JSON.stringify(pattern)} ${wrong}`);
+  }
+
+  /** A zone that is not known would fail on every request. */
+  checkZone(zone: string | null, argument: ASTNode | undefined): void {
+    const wrong = zone === null ? null : zoneProblem(zone);
+    if (wrong !== null && argument !== undefined) this.problem(argument, wrong);
   }
 
   /** `"x-user" in request.headers` reads one header, not all of them. */

@@ -3,17 +3,43 @@
  * engine backtracks, so a pattern that could take more than quadratic time is refused. So is what
  * RE2 has (https://github.com/google/re2/wiki/Syntax) and JavaScript reads as something else.
  */
+import { addTo } from "../multi-map.ts";
+import { type PatternNode, PatternRefused, parsePattern } from "./regex-syntax.ts";
 
-interface Group {
-  /** Something inside can match in more than one length or way. */
-  ambiguous: boolean;
+/** What a node can make of the time to match, beyond reading its text once. */
+interface Cost {
+  /** Exponent, over the subject's length, of the number of ways to match from one place. */
+  degree: number;
+  /** The factor before it. */
+  ways: number;
+  /** Characters that each way reads before it can fail. Fixed text fails early, and counts 0. */
+  reads: number;
+  /** Something reads any number of characters, but ends in one place only. */
+  walks: boolean;
+}
+
+/** What follows a node; "end": nothing, so that the pattern matches there. */
+type Next = PatternNode | "end" | "unknown";
+
+interface Vetting {
+  flags: string;
+  /** `^` and `$` stand at lines, too. */
+  multiline: boolean;
 }
 
 /** Exponent of the worst time over the subject's length that is let through. */
 const MAX_DEGREE = 2;
-/** Ways in which `x?` and `x{n,m}` together can match; each degree takes four bits of them. */
+/** Ways in which `x?`, `x{n,m}` and `x|y` together can match; a degree takes four bits of them. */
 const MAX_WAYS = 4096;
 const DEGREE_BITS = 4;
+/** Ranges of more, as in `x{0,17}`, and reads of more count as open ones. */
+const MAX_RANGE = 16;
+const MAX_READS = 32;
+const MAX_REPEATED = 1000;
+/** Characters at which alternatives are looked at for a difference. */
+const MAX_COMPARED = 100;
+
+const REPEATED = "repeats a group that can itself match in several ways, which can take for ever";
 
 /** What JavaScript takes for a letter or a class, and what to write instead. */
 const ONLY_RE2: readonly (readonly [RegExp, string])[] = [
@@ -24,24 +50,8 @@ const ONLY_RE2: readonly (readonly [RegExp, string])[] = [
   [/^\\x\{/, "write the character itself"],
   [/^\\[QE]/, "put a backslash before each sign"],
   [/^\\[aC]/, "write the character itself"],
+  [/^\\(?![bBdDwWsSnrtfvxk])[A-Za-z]/, "no letter has this meaning in RE2"],
 ];
-
-interface Scan {
-  pattern: string;
-  flags: string;
-  at: number;
-  groups: Group[];
-  /** The group that has just been closed, while it can still be repeated. */
-  closed: Group | null;
-  /** Text of the last single-character item (class, escape or literal). */
-  item: string | null;
-  /** Open repetitions that may give back what they took. */
-  degree: number;
-  /** One that ends where it ends: `x*` right before a literal that x cannot be. */
-  delimited: boolean;
-  /** The product of the ways in which each bounded repetition can match. */
-  ways: number;
-}
 
 /** A pattern and its flags: RE2's `(?i)` at the beginning is a flag in JavaScript. */
 function splitFlags(pattern: string): { body: string; flags: string } {
@@ -59,101 +69,104 @@ export function compilePattern(pattern: string): RegExp {
   return new RegExp(body.replace(NAMED_GROUP, "(?<"), flags);
 }
 
-function skipClass(pattern: string, start: number): number {
-  let at = start + 1;
-  if (pattern[at] === "^") at++;
-  while (at < pattern.length && pattern[at] !== "]") at += pattern[at] === "\\" ? 2 : 1;
-  return at + 1;
+/** The character that a node begins with, where it can be no other and is not left out. */
+function firstLiteral(node: PatternNode | undefined): string | null {
+  if (node?.kind === "item") return node.literal;
+  if (node?.kind === "repeat") return node.min > 0 ? firstLiteral(node.node) : null;
+  const [only, ...others] = node?.kind === "group" ? node.alternatives : [];
+  return others.length === 0 ? firstLiteral(only?.[0]) : null;
 }
 
-function countOpenRepetition(scan: Scan): void {
-  const next = scan.pattern[scan.at];
+/** Whether a repetition of `item` ends in one place only, since what follows is no such item. */
+function isDelimited(item: string, next: Next, { flags, multiline }: Vetting): boolean {
+  if (typeof next === "string") return false;
+  if (next.kind === "assertion") return next.text === "$" && !multiline;
+  const literal = firstLiteral(next);
+  if (literal === null) return false;
+  // Also as if flags were set, for a group may set them.
+  return ![flags, "is"].some((each) => new RegExp(`^(?:${item})$`, each).test(literal));
+}
+
+function costOfRepeat(node: PatternNode & { kind: "repeat" }, next: Next, vetting: Vetting): Cost {
+  const { node: inner, min, max } = node;
+  if (inner.kind !== "item" && max <= 1) {
+    const once = costOf(inner, next, vetting);
+    return min === max ? once : { ...once, ways: once.ways + 1 };
+  }
+  const { degree, ways, reads, walks } = costOf(inner, "unknown", vetting);
+  if (degree > 0 || ways > 1) throw new PatternRefused(REPEATED);
+  const cost = { degree: 0, ways: 1, reads: min === 1 ? reads : min * Math.max(1, reads), walks };
+  if (cost.reads > MAX_REPEATED) {
+    throw new PatternRefused(`repeats more than ${MAX_REPEATED} times in all, as RE2 never does`);
+  }
   // At the very end it has matched at once.
-  if (next === undefined) return;
-  const isLast = next === "$" && scan.at + 1 === scan.pattern.length;
-  if (isLast && scan.item !== null) scan.delimited = true;
-  else if (scan.item === null || /[\\[(|.*+?{)^$]/.test(next)) scan.degree++;
-  else if (new RegExp(`^(?:${scan.item})$`, scan.flags).test(next)) scan.degree++;
-  else scan.delimited = true;
+  if (next === "end" || min === max) return cost;
+  if (max - min <= MAX_RANGE) return { ...cost, ways: max - min + 1 };
+  if (inner.kind === "item" && isDelimited(inner.text, next, vetting))
+    return { ...cost, walks: true };
+  return { ...cost, degree: 1 };
 }
 
-interface Quantifier {
-  length: number;
-  repeats: boolean;
-  open: boolean;
-  /** In how many lengths it can match; of one that is open, 1. */
-  ways: number;
+function costOf(node: PatternNode, next: Next, vetting: Vetting): Cost {
+  if (node.kind === "group") return costOfAlternatives(node.alternatives, next, vetting);
+  if (node.kind === "repeat") return costOfRepeat(node, next, vetting);
+  const reads = node.kind === "item" && node.literal === null ? 1 : 0;
+  return { degree: 0, ways: 1, reads, walks: false };
 }
 
-/** Reads a quantifier at scan.at, or null. */
-function quantifierAt(scan: Scan): Quantifier | null {
-  const found = /^(?:[*+?]|\{(\d+)(,?)(\d*)\})\??/.exec(scan.pattern.slice(scan.at));
-  if (found === null) return null;
-  const { length } = found[0];
-  const sign = found[0][0];
-  if (sign === "?") return { length, repeats: false, open: false, ways: 2 };
-  if (sign === "*" || sign === "+") return { length, repeats: true, open: true, ways: 1 };
-  const min = Number(found[1]);
-  const max = found[2] === "" ? min : found[3] === "" ? Infinity : Number(found[3]);
-  const open = max > 16 && max !== min;
-  return { length, repeats: max > 1, open, ways: open ? 1 : max - min + 1 };
-}
-
-function applyQuantifier(scan: Scan): string | null {
-  const quantifier = quantifierAt(scan);
-  if (quantifier === null) return null;
-  if (quantifier.repeats && scan.closed?.ambiguous === true) {
-    return "repeats a group that can itself match in several ways, which can take for ever";
+function costOfSequence(sequence: PatternNode[], next: Next, vetting: Vetting): Cost {
+  const total: Cost = { degree: 0, ways: 1, reads: 0, walks: false };
+  for (const [i, node] of sequence.entries()) {
+    const cost = costOf(node, sequence[i + 1] ?? next, vetting);
+    total.degree += cost.degree;
+    total.ways *= cost.ways;
+    total.reads += cost.reads;
+    total.walks ||= cost.walks;
   }
-  scan.at += quantifier.length;
-  scan.ways *= quantifier.ways;
-  if (quantifier.open) countOpenRepetition(scan);
-  const group = scan.groups.at(-1);
-  if (group !== undefined) group.ambiguous = true;
-  return null;
+  return total;
 }
 
-function openGroup(scan: Scan): string | null {
-  const rest = scan.pattern.slice(scan.at);
-  if (/^\(\?(?:[=!]|<[=!])/.test(rest)) return "has a lookaround, which RE2 does not have";
-  scan.at += /^\((?:\?(?:[a-z-]*:|P?<\w+>))?/.exec(rest)?.[0].length ?? 1;
-  scan.groups.push({ ambiguous: false });
-  scan.closed = null;
-  scan.item = null;
-  return null;
+/** The cost of whichever is worse, or of both one after the other: `ways` says which. */
+function worse(a: Cost, b: Cost, ways: number): Cost {
+  const degree = Math.max(a.degree, b.degree);
+  return { degree, ways, reads: Math.max(a.reads, b.reads), walks: a.walks || b.walks };
 }
 
-function closeGroup(scan: Scan): void {
-  const group = scan.groups.pop() ?? { ambiguous: false };
-  const outer = scan.groups.at(-1);
-  if (outer !== undefined && group.ambiguous) outer.ambiguous = true;
-  scan.closed = group;
-  scan.item = null;
-  scan.at++;
+/** Of those that differ in their next fixed character only one can match at a place. */
+function costOfAlternatives(
+  alternatives: PatternNode[][],
+  next: Next,
+  vetting: Vetting,
+  at = 0,
+): Cost {
+  const [first, ...others] = alternatives;
+  if (first !== undefined && others.length === 0)
+    return costOfSequence(first.slice(at), next, vetting);
+  const byLiteral = new Map<string, PatternNode[][]>();
+  let total: Cost = { degree: 0, ways: 0, reads: 0, walks: false };
+  for (const sequence of alternatives) {
+    const node = sequence[at];
+    if (node?.kind === "item" && node.literal !== null && at < MAX_COMPARED) {
+      addTo(byLiteral, node.literal.toUpperCase(), sequence);
+    } else {
+      const cost = costOfSequence(sequence.slice(at), next, vetting);
+      total = worse(total, cost, total.ways + cost.ways);
+    }
+  }
+  let exclusive: Cost = { degree: 0, ways: 0, reads: 0, walks: false };
+  for (const sequences of byLiteral.values()) {
+    const cost = costOfAlternatives(sequences, next, vetting, at + 1);
+    exclusive = worse(exclusive, cost, Math.max(exclusive.ways, cost.ways));
+  }
+  return worse(total, exclusive, total.ways + exclusive.ways);
 }
 
-function step(scan: Scan): string | null {
-  const char = scan.pattern[scan.at];
-  if (char === "(") return openGroup(scan);
-  if (char === ")") {
-    closeGroup(scan);
-    return applyQuantifier(scan);
-  }
-  scan.closed = null;
-  if (char === "|") {
-    const group = scan.groups.at(-1);
-    if (group !== undefined) group.ambiguous = true;
-    scan.item = null;
-    scan.at++;
-    return null;
-  }
-  const start = scan.at;
-  if (char === "\\" && /^\\(?:[1-9]|k<)/.test(scan.pattern.slice(start, start + 3))) {
-    return "has a back-reference, which RE2 does not have";
-  }
-  scan.at = char === "[" ? skipClass(scan.pattern, start) : start + (char === "\\" ? 2 : 1);
-  scan.item = scan.pattern.slice(start, scan.at);
-  return applyQuantifier(scan);
+/** Whether it can match from the subject's beginning only. */
+function isAnchored(alternatives: PatternNode[][]): boolean {
+  return alternatives.every(([first]) => {
+    if (first?.kind === "group") return isAnchored(first.alternatives);
+    return first?.kind === "assertion" && first.text === "^";
+  });
 }
 
 /** What stands in the pattern that only RE2 reads as it is meant. */
@@ -168,31 +181,38 @@ function onlyRe2Problem(body: string): string | null {
   return null;
 }
 
-/** Says what is wrong with `pattern` for `matches()`, or null where it is fine. */
-export function patternProblem(pattern: string): string | null {
-  const foreign = onlyRe2Problem(splitFlags(pattern).body);
-  if (foreign !== null) return foreign;
-  try {
-    compilePattern(pattern);
-  } catch (error) {
-    return `is not a regular expression: ${(error as Error).message}`;
-  }
+function timeProblem(pattern: string): string | null {
   const { body, flags } = splitFlags(pattern);
-  const start = { at: 0, groups: [], closed: null, item: null, degree: 0, delimited: false };
-  const scan: Scan = { pattern: body, flags, ...start, ways: 1 };
-  while (scan.at < body.length) {
-    const problem = step(scan);
-    if (problem !== null) return problem;
-  }
+  const multiline = flags.includes("m") || /\(\?[a-z]*m/.test(body);
+  const alternatives = parsePattern(body);
+  const cost = costOfAlternatives(alternatives, "end", { flags, multiline });
   // A search that may begin anywhere is one more loop around the whole.
-  const anywhere = body.startsWith("^") ? 0 : 1;
-  const degree = anywhere + scan.degree + (scan.delimited ? 1 : 0);
+  const anywhere = isAnchored(alternatives) && !multiline ? 0 : 1;
+  const readsMany = cost.reads > MAX_READS;
+  const degree = anywhere + cost.degree + (cost.walks || readsMany ? 1 : 0);
   if (degree > MAX_DEGREE) {
     return (
       "has too many open repetitions, which can take very long; " +
       "begin with ^ and repeat [^x]* up to the x that follows"
     );
   }
-  if (scan.ways <= MAX_WAYS >> (DEGREE_BITS * degree)) return null;
+  const factor = cost.ways * (readsMany ? 1 : Math.max(1, cost.reads / 2));
+  if (factor <= MAX_WAYS >> (DEGREE_BITS * degree)) return null;
   return "has too many optional or bounded repetitions together, which can take very long";
+}
+
+/** Says what is wrong with `pattern` for `matches()`, or null where it is fine. */
+export function patternProblem(pattern: string): string | null {
+  const foreign = onlyRe2Problem(splitFlags(pattern).body);
+  if (foreign !== null) return foreign;
+  try {
+    const compiled = compilePattern(pattern);
+    const slow = timeProblem(pattern);
+    // One that is too large is told only when it is first used.
+    if (slow === null) compiled.test("");
+    return slow;
+  } catch (error) {
+    if (error instanceof PatternRefused) return error.message;
+    return `is not a regular expression: ${(error as Error).message}`;
+  }
 }

@@ -55,6 +55,11 @@ export function comparedPath(path: string): string {
   return apiPattern(plain) === undefined ? normal : plain;
 }
 
+/** A part of a path in the spelling that all of comparedPath's have: `%63//` is `c/`. */
+export function comparedPathPart(part: string): string {
+  return decodeUnreserved(part).replace(/\/{2,}/g, "/");
+}
+
 /** `…/models/m%3AgenerateContent` with its colon: servers decode it, and clients send both. */
 function withPlainVerb(path: string): string {
   const at = path.lastIndexOf("%3A");

@@ -3,21 +3,17 @@
  * that its author sees:
  *   has(a.b["c"])            → (a.?b[?"c"]).hasValue(): false, too, where `a.b` is missing, and
  *                              with index keys, as Kuadrant's documentation writes it
- *   s.matches("…")           → s.matchesWithinLimit("…"), and so for others (text-functions.ts)
+ *   s.matches("…")           → s.matchesWithinLimit("…"), and so for others (function-names.ts)
  *   request.headers["X-A"]   → request.headers["x-a"]: header names have no letter case
  *   request.headers.host     → request.headers[":authority"]
- *   request.host == "A:8080" → request.host == "a": as hosts are spelled here (request-host.ts)
+ *   request.host == "A:8080" → request.host == "a": as hosts are spelled here (request-host.ts),
+ *                              and so for paths (request-path.ts)
  */
 import type { ASTNode } from "@marcbachmann/cel-js";
-import {
-  accessChain,
-  boundVariable,
-  childNodes,
-  hostLiterals,
-  literalString,
-} from "./references.ts";
+import { comparedLiterals } from "./compared-literals.ts";
+import { RENAMED_FUNCTIONS } from "./function-names.ts";
 import { headerName } from "./roots.ts";
-import { RENAMED_FUNCTIONS } from "./text-functions.ts";
+import { accessChain, boundVariable, childNodes, literalString } from "./syntax-tree.ts";
 
 interface Edit {
   start: number;
@@ -95,8 +91,9 @@ function collectEdits(node: ASTNode, edits: Edit[], isShadowed = false): void {
     edits.push(whole);
     return;
   }
-  for (const { literal, spelled, isWhole } of isShadowed ? [] : hostLiterals(node)) {
-    if (isWhole) edits.push({ start: literal.start, end: literal.end, text: spelled });
+  for (const { literal, spelled } of isShadowed ? [] : comparedLiterals(node)) {
+    const { start, end } = literal;
+    if (spelled !== null) edits.push({ start, end, text: JSON.stringify(spelled) });
   }
   const edit = nameEdit(node) ?? (isShadowed ? null : (headerEdit(node) ?? headerFieldEdit(node)));
   if (edit !== null) edits.push(edit);

@@ -20,7 +20,9 @@ export const ROOT_NAMES: readonly string[] = [...TYPED_ROOTS, "metadata", "filte
 
 /** Names that stand for no attribute: namespaces of functions, and types. */
 export const CONSTANT_NAMES: ReadonlySet<string> = new Set(
-  "cel optional google int uint double bool string bytes list map type null_type".split(" "),
+  "cel optional strings google int uint double bool string bytes list map type null_type".split(
+    " ",
+  ),
 );
 
 function table(root: TypedRoot, names: Partial<Record<FieldType, string[]>>): FieldTable {
@@ -87,13 +89,16 @@ export function isTypedRoot(name: string): name is TypedRoot {
   return (TYPED_ROOTS as readonly string[]).includes(name);
 }
 
+/** The name that Envoy keeps Host under. */
+export const HOST_HEADER = ":authority";
+
 /**
  * A header under the name that the filter is asked for it by: names have no letter case, and Envoy
  * keeps Host as `:authority`.
  */
 export function headerName(name: string): string {
   const lower = name.toLowerCase();
-  return lower === "host" ? ":authority" : lower;
+  return lower === "host" ? HOST_HEADER : lower;
 }
 
 /** Where the authentication filters leave what they found; later ones win in `auth`. */

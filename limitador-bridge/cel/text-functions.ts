@@ -2,29 +2,13 @@
  * String functions with the results of CEL's strings extension, as Kuadrant publishes them: case
  * is that of the letters A to Z alone, offsets count characters (not UTF-16 units), and a search
  * that begins beyond the end finds nothing. cel-js has others under the same names and takes no
- * second function for one, so rewrite.ts gives calls the names here. Pure.
+ * second function for one, so rewrite.ts gives calls other names. Pure.
  */
+import { ownName } from "./function-names.ts";
 import { compilePattern } from "./regex-safety.ts";
 
 /** Vetted patterns may be quadratic: this many characters then cost a few ms. */
 export const MATCHES_SUBJECT_LIMIT_CHARS = 2048;
-
-/** Names as policies write them, and those that calls are given. */
-export const RENAMED_FUNCTIONS: ReadonlyMap<string, string> = new Map([
-  ["matches", "matchesWithinLimit"],
-  ["lowerAscii", "lowerAsciiLetters"],
-  ["upperAscii", "upperAsciiLetters"],
-  ["indexOf", "indexOfCharacters"],
-  ["lastIndexOf", "lastIndexOfCharacters"],
-  ["substring", "substringOfCharacters"],
-]);
-
-/** The text with the names that policies write. */
-export function withPublishedNames(text: string): string {
-  let published = text;
-  for (const [name, own] of RENAMED_FUNCTIONS) published = published.replaceAll(own, name);
-  return published;
-}
 
 const patterns = new Map<string, RegExp>();
 
@@ -100,24 +84,40 @@ function replace(text: string, from: string, to: string, limit = -1n): string {
   return text.replaceAll(from, (found) => (replaced++ < limit ? to : found));
 }
 
-function own(name: string): string {
-  return RENAMED_FUNCTIONS.get(name) ?? name;
+const QUOTED: Readonly<Record<string, string>> = {
+  "\u0007": "\\a",
+  "\b": "\\b",
+  "\f": "\\f",
+  "\n": "\\n",
+  "\r": "\\r",
+  "\t": "\\t",
+  "\v": "\\v",
+  "\\": "\\\\",
+  '"': '\\"',
+};
+
+function quote(text: string): string {
+  return `"${Array.from(text.toWellFormed(), (char) => QUOTED[char] ?? char).join("")}"`;
 }
+
+/** What `strings` stands for, of which quote() is a method. */
+export class StringsNamespace {}
 
 /** By signature, under the names that calls are given. */
 export const TEXT_FUNCTIONS: Readonly<Record<string, (...args: never[]) => unknown>> = {
-  [`string.${own("matches")}(string): bool`]: matches,
-  [`${own("matches")}(string, string): bool`]: matches,
-  [`string.${own("lowerAscii")}(): string`]: lowerAscii,
-  [`string.${own("upperAscii")}(): string`]: upperAscii,
-  [`string.${own("indexOf")}(string): int`]: indexOf,
-  [`string.${own("indexOf")}(string, int): int`]: indexOf,
-  [`string.${own("lastIndexOf")}(string): int`]: lastIndexOf,
-  [`string.${own("lastIndexOf")}(string, int): int`]: lastIndexOf,
-  [`string.${own("substring")}(int): string`]: substring,
-  [`string.${own("substring")}(int, int): string`]: substring,
+  [`string.${ownName("matches")}(string): bool`]: matches,
+  [`${ownName("matches")}(string, string): bool`]: matches,
+  [`string.${ownName("lowerAscii")}(): string`]: lowerAscii,
+  [`string.${ownName("upperAscii")}(): string`]: upperAscii,
+  [`string.${ownName("indexOf")}(string): int`]: indexOf,
+  [`string.${ownName("indexOf")}(string, int): int`]: indexOf,
+  [`string.${ownName("lastIndexOf")}(string): int`]: lastIndexOf,
+  [`string.${ownName("lastIndexOf")}(string, int): int`]: lastIndexOf,
+  [`string.${ownName("substring")}(int): string`]: substring,
+  [`string.${ownName("substring")}(int, int): string`]: substring,
   "string.charAt(int): string": charAt,
   "string.replace(string, string): string": replace,
   "string.replace(string, string, int): string": replace,
   "string.reverse(): string": (text: string) => Array.from(text).reverse().join(""),
+  [`${StringsNamespace.name}.quote(string): string`]: (_: unknown, text: string) => quote(text),
 };

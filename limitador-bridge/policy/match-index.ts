@@ -4,8 +4,8 @@
  */
 
 import type { ASTNode } from "@marcbachmann/cel-js";
-import { accessChain, literalString } from "../cel/references.ts";
 import { headerName } from "../cel/roots.ts";
+import { accessChain, literalString } from "../cel/syntax-tree.ts";
 import { addTo } from "../multi-map.ts";
 import type { CompiledLimit } from "./kinds/token-rate-limit.ts";
 

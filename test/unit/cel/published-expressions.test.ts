@@ -16,6 +16,7 @@ function contextOf(address: string) {
         headers: { ":authority": "a.example.com", "x-trace": "yes", "x-empty": "" },
       },
       source: { address },
+      metadata: { "envoy.filters.http.ext_authz": { groups: ["a", "b"] } },
     },
     LLM,
   );
@@ -50,6 +51,13 @@ describe("optional values", () => {
     ["optional.ofNonZeroValue([]).hasValue()", false],
     ["optional.ofNonZeroValue(null).hasValue()", false],
     ["optional.ofNonZeroValue([0]).hasValue()", true],
+    ["[3, 4].first().value()", 3n],
+    ["[3, 4].last().value()", 4n],
+    ["auth.groups.first().orValue('none')", "a"],
+    ["auth.groups.filter(g, g == 'z').last().orValue('none')", "none"],
+    ["[].first().hasValue()", false],
+    ["optional.unwrap([optional.of(1), optional.none(), optional.of(3)]) == [1, 3]", true],
+    ["[request.headers[?'x-trace'], request.headers[?'x-none']].unwrapOpt() == ['yes']", true],
   ])("%s", (source, expected) => {
     expect(compile(source).evaluate(context.attributes)).toEqual(expected);
   });
@@ -89,6 +97,7 @@ describe("strings", () => {
     ["'😀 ok'.substring(0, 1)", "😀"],
     ["'😀 ok'.charAt(2)", "o"],
     ["'ok'.charAt(2)", ""],
+    ["strings.quote('a\"b\\\\ \\t\\u0007é')", '"a\\"b\\\\ \\t\\aé"'],
   ])("%s", (source, expected) => {
     expect(compile(source).evaluate(context.attributes)).toEqual(expected);
   });
