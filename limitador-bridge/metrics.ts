@@ -45,8 +45,14 @@ export interface Metrics {
   followLimits(limits: readonly FallibleLimit[]): void;
   /** Counts one answer to /v1/admit. `reason` is a code of ours, "" where allowed plainly. */
   countRequest(api: string | null, model: string | null, verdict: string, reason: string): void;
-  /** Adds a settled or denied record's tokens and cost. */
-  countRecord(record: UsageRecord): void;
+  /**
+   * Adds a settled or denied record's tokens and cost.
+   * @param expired the record that countExpired counted for the same exchange: tokens and cost
+   * only grow to this one's, and the two are one record
+   */
+  countRecord(record: UsageRecord, expired?: UsageRecord): void;
+  /** Adds what was charged where a hold expired unsettled. */
+  countExpired(record: UsageRecord): void;
   /** Takes what was learned of a model, and how far its estimates had been off. */
   countLearned(model: string | null, ratios: BytesPerToken, errors: EstimateErrors): void;
   /** The exposition text. */
@@ -80,8 +86,9 @@ export function createMetrics(given: { defaults: boolean; genAi?: boolean }): Me
     settleSeconds: histogram("tollgate_settle_seconds", "Handling of one call of /v1/settle."),
     followLimits: followedLimits(counters),
     countRequest: traffic.countRequest,
-    countRecord(record) {
-      traffic.countRecord(record);
+    countExpired: (record) => traffic.countRecord(record),
+    countRecord(record, expired) {
+      traffic.countRecord(record, expired);
       countGenAi(record);
       costs(record);
     },

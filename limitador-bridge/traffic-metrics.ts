@@ -1,7 +1,7 @@
 /** What was decided, and what was charged for it, as Prometheus' counters. */
 import { Counter, type Registry } from "prom-client";
 import { type BoundedLabel, boundedLabel, boundedSeries } from "./bounded-labels.ts";
-import type { UsageRecord } from "./contract/usage-record.ts";
+import type { RecordTokens, UsageRecord } from "./contract/usage-record.ts";
 import { createTally } from "./tally.ts";
 
 const NANO_USD_PER_USD = 1e9;
@@ -9,8 +9,12 @@ const NANO_USD_PER_USD = 1e9;
 export interface TrafficMetrics {
   /** Counts one decision, see Metrics. */
   countRequest(api: string | null, model: string | null, verdict: string, reason: string): void;
-  /** Adds a settled or denied record's tokens and cost. */
-  countRecord(record: UsageRecord): void;
+  /**
+   * Adds a record's tokens and cost.
+   * @param counted an earlier record of the same exchange, which was added: only what this one
+   * has more is, since counters cannot go down
+   */
+  countRecord(record: UsageRecord, counted?: UsageRecord): void;
   /** Brings the counters up to date. */
   flush(): void;
 }
@@ -23,16 +27,18 @@ export function createTrafficMetrics(registry: Registry, model: BoundedLabel): T
     countRequest(api, model, verdict, reason) {
       decisions.of([api, model, verdict, reason]).count += 1;
     },
-    countRecord({ source, outcome, model, team, app, tokens, costNanoUsd }) {
+    countRecord({ source, outcome, model, team, app, tokens, costNanoUsd }, counted) {
       const sums = charges.of([source, outcome, model, team, app]);
-      sums.records += 1;
-      sums.input += tokens.input;
-      sums.output += tokens.output;
-      sums.cacheRead += tokens.cacheRead;
-      sums.cacheWrite += tokens.cacheWrite;
-      sums.reasoning += tokens.reasoning;
-      sums.total += tokens.total;
-      sums.costNanoUsd += costNanoUsd;
+      if (counted === undefined) sums.records += 1;
+      const before = counted ?? NOTHING;
+      const more = (kind: keyof RecordTokens) => Math.max(0, tokens[kind] - before.tokens[kind]);
+      sums.input += more("input");
+      sums.output += more("output");
+      sums.cacheRead += more("cacheRead");
+      sums.cacheWrite += more("cacheWrite");
+      sums.reasoning += more("reasoning");
+      sums.total += more("total");
+      sums.costNanoUsd += Math.max(0, costNanoUsd - before.costNanoUsd);
     },
     flush() {
       decisions.flush();
@@ -59,9 +65,11 @@ function decisionTally(registry: Registry, model: BoundedLabel) {
   );
 }
 
+const NO_TOKENS = { input: 0, output: 0, cacheRead: 0, cacheWrite: 0, reasoning: 0, total: 0 };
+const NOTHING = { tokens: NO_TOKENS, costNanoUsd: 0 };
+
 function noCharges() {
-  const tokens = { input: 0, output: 0, cacheRead: 0, cacheWrite: 0, reasoning: 0, total: 0 };
-  return { ...tokens, records: 0, costNanoUsd: 0 };
+  return { ...NO_TOKENS, records: 0, costNanoUsd: 0 };
 }
 
 type Charges = ReturnType<typeof noCharges>;

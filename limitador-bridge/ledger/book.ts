@@ -167,17 +167,17 @@ export class Book {
   }
 
   /**
-   * Ends the holds that are over at `nowMs`, the oldest first. Yields the ids of every `sliceSize`
-   * of them, for the caller to let others run; what changes meanwhile is left for the next call.
+   * Ends the holds that are over at `nowMs`, the oldest first. Yields every `sliceSize` of them,
+   * for the caller to let others run; what changes meanwhile is left for the next call.
    */
-  *expire(nowMs: number, sliceSize: number): Generator<string[]> {
+  *expire(nowMs: number, sliceSize: number): Generator<Hold[]> {
     const over = [...this.holds.values()].filter((hold) => hold.expiresAtMs <= nowMs);
     over.sort((a, b) => a.expiresAtMs - b.expiresAtMs);
     for (let from = 0; from < over.length; from += sliceSize) {
       const slice = over.slice(from, from + sliceSize);
       const still = slice.filter((hold) => this.holds.get(hold.id) === hold);
       for (const hold of still) this.#expire(hold, nowMs);
-      yield still.map((hold) => hold.id);
+      yield still;
     }
   }
 

@@ -24,6 +24,8 @@ export interface LoggedStoreOptions {
   recovery: Recovery;
   /** What a hold that expired was charged; null where the store knows of none. */
   expiredEntry: (id: string) => Promise<Unlogged | null>;
+  /** Told the record of each hold that expired. */
+  onExpired?: (record: UsageRecord) => void;
   /** Told when the log cannot keep entries: the store alone has them. */
   onLogFailure: (error: Error, entries: number) => void;
 }
@@ -70,8 +72,10 @@ export class LoggedStore implements Store {
   async expire(): Promise<string[]> {
     await this.#ready();
     const ids = await this.#given.inner.expire();
-    const entries = await Promise.all(ids.map((id) => this.#given.expiredEntry(id)));
-    await this.#keep(entries.filter((entry) => entry !== null));
+    const found = await Promise.all(ids.map((id) => this.#given.expiredEntry(id)));
+    const entries = found.filter((entry) => entry !== null);
+    for (const { record } of entries) this.#given.onExpired?.(record);
+    await this.#keep(entries);
     return ids;
   }
 

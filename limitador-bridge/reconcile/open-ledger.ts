@@ -8,6 +8,7 @@
  */
 import { createHash } from "node:crypto";
 import { join } from "node:path";
+import type { UsageRecord } from "../contract/usage-record.ts";
 import { openStore } from "../ledger/store/open-store.ts";
 import { parseRedisUrl, type RedisUrl } from "../ledger/store/redis/redis-url.ts";
 import { openResilient, type ResilientStore } from "../ledger/store/resilient.ts";
@@ -31,6 +32,8 @@ export interface LedgerOptions {
   onLost: (shards: number) => void;
   onRestored: (entries: number) => void;
   onLogFailure: (error: Error, entries: number) => void;
+  /** Told the record of each hold that this process found expired, once it is written. */
+  onExpired?: (record: UsageRecord) => void;
 }
 
 export interface Ledger {
@@ -51,7 +54,8 @@ const PRUNE_EVERY_MS = 3_600_000;
  */
 export async function openLedger(url: string, options: LedgerOptions): Promise<Ledger> {
   if (!url.startsWith("redis")) {
-    const store = await openStore(url, { onWarning: options.onWarning });
+    const { onWarning, onExpired = () => {} } = options;
+    const store = await openStore(url, { onWarning, onExpired });
     return { store, state: () => null, redis: null, close: () => store.close() };
   }
   const parsed = parseRedisUrl(url);
@@ -75,6 +79,7 @@ export async function openLedger(url: string, options: LedgerOptions): Promise<L
       log,
       recovery,
       expiredEntry: (id) => calls.expiredEntry(id),
+      ...(options.onExpired === undefined ? {} : { onExpired: options.onExpired }),
       onLogFailure: options.onLogFailure,
     });
     const { onCircuit, onWarning, decisionTimeoutMs } = options;

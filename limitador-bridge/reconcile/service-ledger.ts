@@ -54,6 +54,7 @@ export async function openServiceLedger(
       counted.restored.inc(entries);
       log.warn({ entries }, "the store got back what it had lost");
     },
+    onExpired: metrics.countExpired,
     onLogFailure(error, entries) {
       counted.recordLogFailures.inc(entries);
       log.error({ err: error, entries }, "record log failed: only the store has these charges");

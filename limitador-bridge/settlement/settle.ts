@@ -1,5 +1,6 @@
 /** Settlements: batches of charges, made durable once each. */
 import type { LeaseReturn, SettleAnswer, SettlementRecord } from "../contract/filter.ts";
+import type { UsageRecord } from "../contract/usage-record.ts";
 import { ApiError } from "../errors.ts";
 import type { LimitClaim, Settlement, SettleResult, Store } from "../ledger/store/store.ts";
 import { StoreError } from "../ledger/store/store-error.ts";
@@ -31,6 +32,8 @@ const NOT_RETURNED = "store failed: leases not taken back";
 interface Settled {
   charge: Charge;
   duplicate: boolean;
+  /** The record of its hold's expiry, which it takes the place of. */
+  expired?: UsageRecord;
 }
 
 /**
@@ -58,7 +61,7 @@ async function settleRecords(parts: SettlementParts, records: unknown[]): Promis
     settleBatch(parts, batch),
   );
   const counted = settled.filter(({ duplicate }) => !duplicate);
-  for (const { charge } of counted) account(parts, charge);
+  for (const one of counted) account(parts, one);
   const leased = counted.filter(({ charge: { settlement } }) => isLeased(settlement)).length;
   if (leased > 0) parts.metrics.leaseParts.inc({ result: "settled" }, leased);
   const accepted = counted.length;
@@ -125,10 +128,10 @@ async function finish(
     const [result] = await settleSplit(parts, [again.settlement]);
     return { charge: again, duplicate: result?.duplicate ?? true };
   }
+  if (replaced === undefined) return { charge, duplicate };
   // Of an expired hold the record is replaced by one of the same exchange.
-  if (replaced !== undefined && charge.settlement.id !== charge.raw.id) {
-    await parts.store.appendRecord(supersededRecord(replaced, charge.settlement.record));
-  }
+  if (charge.settlement.id === charge.raw.id) return { charge, duplicate, expired: replaced };
+  await parts.store.appendRecord(supersededRecord(replaced, charge.settlement.record));
   return { charge, duplicate };
 }
 
@@ -183,12 +186,13 @@ function isLeased({ lease, provisional }: Settlement): boolean {
 }
 
 /** What happens once for each settlement that counted, but for an estimate to be replaced. */
-function account(parts: SettlementParts, { raw, usage, settlement }: Charge): void {
+function account(parts: SettlementParts, { charge, expired }: Settled): void {
+  const { raw, usage, settlement } = charge;
   if (settlement.provisional === true) return;
   const { api, model } = raw.llm;
   // A request that was admitted under a lease is seen here first.
   if (isLeased(settlement)) parts.metrics.countRequest(api, model, "allow", "lease");
-  parts.metrics.countRecord(settlement.record);
+  parts.metrics.countRecord(settlement.record, expired);
   if (usage.source !== "reported") return;
   try {
     parts.learn(raw, usage);

@@ -8,14 +8,18 @@
  *   shrink, appendRecord    hold is there and the budget cannot be overspent by it. After loss of
  *                           power the hold may be gone; its settlement is charged all the same.
  *
+ * A call that throws because nothing can be written leaves nothing held; what was settled stays
+ * so and is written later, and whoever settles it again is told of it as of the first time.
+ *
  * Ids that were settled are remembered in LevelDB and not in memory, since in 25 hours there may
  * be many millions; looking one up takes about a microsecond.
  */
 import { setImmediate as nextTurn } from "node:timers/promises";
 import type { ClassicLevel } from "classic-level";
 import type { UsageRecord } from "../../contract/usage-record.ts";
+import { dropOldest } from "../../drop-oldest.ts";
 import { Book, type BookKeeper } from "../book.ts";
-import { type Ended, endedTtlMs } from "../hold.ts";
+import { type Ended, endedTtlMs, type Hold } from "../hold.ts";
 import {
   checkId,
   checkParts,
@@ -56,6 +60,8 @@ import { StoreError } from "./store-error.ts";
 export interface EmbeddedStoreOptions {
   nowMs?: () => number;
   recordRetentionMs?: number;
+  /** Told the record of each hold that expired, once it is on disk. */
+  onExpired?: (record: UsageRecord) => void;
 }
 
 const dropSlice = 2000;
@@ -63,6 +69,8 @@ const expireSlice = 500;
 /** Rows that one call of expire() forgets at most; the rest waits for the next call. */
 const maxPruned = 20_000;
 const pruneSlice = 500;
+/** Settlements whose write failed, of which the newest are remembered. */
+const maxUnacknowledged = 10_000;
 
 /**
  * Opens the store in a folder, which is made where it is missing.
@@ -81,11 +89,17 @@ export class EmbeddedStore implements Store {
   readonly #db: ClassicLevel;
   readonly #writer: GroupWriter;
   readonly #recordRetentionMs: number;
+  readonly #onExpired: (record: UsageRecord) => void;
+  /** By id, what was settled by calls that threw, and the record that each replaced. */
+  readonly #unacknowledged = new Map<string, UsageRecord | undefined>();
+  /** Holds that expired and that nobody was told of yet. */
+  #untold: Hold[] = [];
 
   constructor({ db, counters, holds }: OpenedLevel, options: EmbeddedStoreOptions) {
     this.#db = db;
     this.#clock = new Clock(options.nowMs ?? Date.now);
     this.#recordRetentionMs = options.recordRetentionMs ?? defaultRetentionMs;
+    this.#onExpired = options.onExpired ?? (() => {});
     this.#book = new Book(this.#keeper());
     for (const [id, state] of counters) {
       this.#book.counters.set(id, state);
@@ -135,8 +149,16 @@ export class EmbeddedStore implements Store {
   async reserve(request: ReserveRequest): Promise<ReserveResult> {
     checkReserve(request);
     this.#writer.assertWorking();
+    const isNew = !this.#book.holds.has(request.id);
     const result = this.#book.reserve(request, this.#clock.nowMs());
-    if (result.admitted) await this.#writer.commit("process");
+    if (!result.admitted) return result;
+    try {
+      await this.#writer.commit("process");
+    } catch (error) {
+      // Nobody is told that it is held, so that nobody would give it back.
+      if (isNew) this.#book.release(request.id);
+      throw error;
+    }
     return result;
   }
 
@@ -145,37 +167,62 @@ export class EmbeddedStore implements Store {
     this.#writer.assertWorking();
     const nowMs = this.#clock.nowMs();
     const results = settlements.map((settlement) => this.#book.settle(settlement, nowMs));
-    // Also where all are duplicates: the first of them may not be on disk yet.
-    await this.#writer.commit("sync");
-    return results;
+    try {
+      // Also where all are duplicates: the first of them may not be on disk yet.
+      await this.#writer.commit("sync");
+    } catch (error) {
+      for (const { id, duplicate, replaced } of results) {
+        if (!duplicate) this.#unacknowledged.set(id, replaced);
+      }
+      dropOldest(this.#unacknowledged, maxUnacknowledged);
+      throw error;
+    }
+    return results.map((result) => this.#acknowledged(result));
+  }
+
+  /** The result; of what was settled before by a call that threw alone, that call's. */
+  #acknowledged(result: SettleResult): SettleResult {
+    const { id, counters } = result;
+    const replaced = this.#unacknowledged.get(id);
+    if (!this.#unacknowledged.delete(id) || !result.duplicate) return result;
+    return { id, duplicate: false, counters, ...(replaced === undefined ? {} : { replaced }) };
   }
 
   async release(id: string): Promise<void> {
-    this.#writer.assertWorking();
+    this.#writer.assertOpen();
     this.#book.release(id);
+    this.#writer.assertWorking();
     await this.#writer.commit("process");
   }
 
   async shrink(id: string, parts: number): Promise<void> {
     checkId(id);
     checkParts(parts);
-    this.#writer.assertWorking();
+    this.#writer.assertOpen();
     this.#book.shrink(id, parts);
+    this.#writer.assertWorking();
     await this.#writer.commit("process");
   }
 
   async expire(): Promise<string[]> {
     this.#writer.assertWorking();
     const nowMs = this.#clock.nowMs();
-    const expired: string[] = [];
-    for (const ids of this.#book.expire(nowMs, expireSlice)) {
-      expired.push(...ids);
+    for (const holds of this.#book.expire(nowMs, expireSlice)) {
+      this.#untold.push(...holds);
       await this.#writer.commit("sync");
     }
     for (const _slice of this.#book.dropOver(nowMs, dropSlice)) await nextTurn();
     await this.#pruneEnded(nowMs - endedTtlMs);
     await this.#pruneRecords(nowMs - this.#recordRetentionMs);
-    return expired;
+    return this.#tellExpired();
+  }
+
+  /** Also of holds that expired in an earlier call, which could not write and threw. */
+  #tellExpired(): string[] {
+    const told = this.#untold;
+    this.#untold = [];
+    for (const { expiryRecord } of told) if (expiryRecord !== null) this.#onExpired(expiryRecord);
+    return told.map(({ id }) => id);
   }
 
   /** Forgets ids that were settled or expired up to `untilMs`. */
@@ -253,7 +300,7 @@ export class EmbeddedStore implements Store {
     }
   }
 
-  /** Writes a row, so that a full disk is noticed, and an earlier failure ends where it works. */
+  /** Writes a row, so that a full disk is noticed; an earlier failure ends where that works. */
   async ping(): Promise<void> {
     this.#writer.assertOpen();
     this.#writer.put("m!ping", "");

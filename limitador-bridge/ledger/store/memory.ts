@@ -29,6 +29,8 @@ export interface MemoryStoreOptions {
   recordRetentionMs?: number;
   /** The newest so many records are kept. */
   maxRecords?: number;
+  /** Told the record of each hold that expired. */
+  onExpired?: (record: UsageRecord) => void;
 }
 
 const dropSlice = 2000;
@@ -40,10 +42,12 @@ export class MemoryStore implements Store {
   readonly #ended = new Map<string, Ended>();
   readonly #records: RecordList;
   readonly #recordRetentionMs: number;
+  readonly #onExpired: (record: UsageRecord) => void;
 
   constructor(options: MemoryStoreOptions = {}) {
     this.#clock = new Clock(options.nowMs ?? Date.now);
     this.#recordRetentionMs = options.recordRetentionMs ?? defaultRetentionMs;
+    this.#onExpired = options.onExpired ?? (() => {});
     this.#records = new RecordList(options.maxRecords ?? 200_000);
     const keeper: BookKeeper = {
       ended: (id) => this.#ended.get(id),
@@ -83,8 +87,11 @@ export class MemoryStore implements Store {
   async expire(): Promise<string[]> {
     const nowMs = this.#clock.nowMs();
     const expired: string[] = [];
-    for (const ids of this.#book.expire(nowMs, expireSlice)) {
-      expired.push(...ids);
+    for (const holds of this.#book.expire(nowMs, expireSlice)) {
+      for (const { id, expiryRecord } of holds) {
+        expired.push(id);
+        if (expiryRecord !== null) this.#onExpired(expiryRecord);
+      }
       await nextTurn();
     }
     for (const [id, ended] of this.#ended) {

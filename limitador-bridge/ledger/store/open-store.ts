@@ -1,4 +1,5 @@
 /** Opens the store that a STORE url names. A new kind of store is one more row in `openers`. */
+import type { UsageRecord } from "../../contract/usage-record.ts";
 import { openEmbeddedStore } from "./embedded.ts";
 import { MemoryStore } from "./memory.ts";
 import { redisForms } from "./redis/redis-url.ts";
@@ -22,6 +23,8 @@ export interface StoreOptions {
   onCircuit?: (isOpen: boolean) => void;
   /** Told what a person should know. */
   onWarning?: (message: string) => void;
+  /** Memory and embedded stores: told the record of each hold that expired, once it is written. */
+  onExpired?: (record: UsageRecord) => void;
 }
 
 interface Opener {

@@ -38,10 +38,10 @@ test("holds that are over end in slices, and one that is settled meanwhile does 
     book.reserve(reservation(`h${n}`, claims, { holdMs: 100 + n }), 0);
   }
   const slices = book.expire(103, 2);
-  expect(slices.next().value).toEqual(["h0", "h1"]);
+  expect(slices.next().value).toMatchObject([{ id: "h0" }, { id: "h1" }]);
   expect(book.views("", 1, 103)).toMatchObject([{ used: 8, held: 30 }]);
   book.settle(settlement("h2", 7), 103);
-  expect(slices.next().value).toEqual(["h3"]);
+  expect(slices.next().value).toMatchObject([{ id: "h3" }]);
   expect(slices.next().done).toBe(true);
   expect(book.views("", 1, 103)).toMatchObject([{ used: 19, held: 10 }]);
   expect([...book.holds.keys()]).toEqual(["h4"]);

@@ -1,5 +1,5 @@
 import type { ClassicLevel } from "classic-level";
-import { expect, test } from "vitest";
+import { expect, test, vi } from "vitest";
 import { GroupWriter } from "../../../limitador-bridge/ledger/store/embedded/group-writer.ts";
 import { decodePruneRow } from "../../../limitador-bridge/ledger/store/embedded/rows.ts";
 
@@ -169,6 +169,56 @@ test("after a failed write LevelDB is opened anew: half a record may end its log
   writes[2]?.finish();
   await next;
   expect(opened).toEqual(["closed", "closed", "opened"]);
+});
+
+test("what could not be written is tried again, ever less often, until it is", async () => {
+  vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
+  try {
+    const { writer, writes } = open();
+    const failure = new Error("no space left on device");
+    /** Fails or ends the write under way. */
+    const finish = async (error?: Error) => {
+      writes.at(-1)?.finish(error);
+      await turn();
+      await turn();
+    };
+    const after = async (ms: number) => {
+      vi.advanceTimersByTime(ms);
+      await turn();
+      await turn();
+      return writes.length;
+    };
+    writer.put("r!a", "a");
+    const failing = writer.commit("sync");
+    await turn();
+    await finish(failure);
+    await expect(failing).rejects.toMatchObject({ code: "unavailable" });
+    for (const [tries, waitMs] of [250, 500, 1_000, 1_000].entries()) {
+      expect(await after(waitMs - 1)).toBe(tries + 1);
+      expect(await after(1)).toBe(tries + 2);
+      expect(writes.at(-1)).toMatchObject({ rows: [["r!a", "a"]], sync: true });
+      await finish(failure);
+    }
+    expect(await after(1_000)).toBe(6);
+    await finish();
+    writer.assertWorking();
+    expect(await after(10_000)).toBe(6);
+    expect(vi.getTimerCount()).toBe(0);
+
+    writer.put("r!b", "b");
+    const again = writer.commit("process");
+    await turn();
+    await finish(failure);
+    await expect(again).rejects.toMatchObject({ code: "unavailable" });
+    expect(vi.getTimerCount()).toBe(1);
+    const stopped = expect(writer.stop()).rejects.toMatchObject({ code: "unavailable" });
+    await after(0);
+    await finish(failure);
+    await stopped;
+    expect(vi.getTimerCount()).toBe(0);
+  } finally {
+    vi.useRealTimers();
+  }
 });
 
 test("what ended together has one row: when it may be forgotten, after the last", async () => {

@@ -3,7 +3,7 @@ import type { Settlement, Store } from "../../../limitador-bridge/ledger/store/s
 import type { LogEntry, Unlogged } from "../../../limitador-bridge/reconcile/log-entry.ts";
 import { LoggedStore } from "../../../limitador-bridge/reconcile/logged-store.ts";
 import type { Recovery } from "../../../limitador-bridge/reconcile/recovery.ts";
-import { settlement } from "../../store/contract/fixture.ts";
+import { expiryRecordOf, settlement } from "../../store/contract/fixture.ts";
 
 const REMEMBERED = 100_000;
 
@@ -42,4 +42,22 @@ test("a settlement sent again is logged again where its first time is forgotten"
   await store.settle(numbered(REMEMBERED, 1));
   await store.settle([...numbered(0, 1), ...numbered(REMEMBERED, 1)]);
   expect(logged).toMatchObject([{ kind: "settled", again: true, id: "0" }]);
+});
+
+test("the record of each hold that expired is told", async () => {
+  const told: string[] = [];
+  const inner = { expire: async () => ["a", "lease", "b"] } as unknown as Store;
+  const store = new LoggedStore({
+    inner,
+    log: { append: async (entries) => entries as LogEntry[] },
+    recovery: { isReady: true, logged: () => {} } as unknown as Recovery,
+    expiredEntry: async (id) =>
+      id === "lease" ? null : { kind: "expired", id, record: expiryRecordOf(id), charges: [] },
+    onExpired: ({ id, reason }) => void told.push(`${id}: ${reason}`),
+    onLogFailure: (error) => {
+      throw error;
+    },
+  });
+  expect(await store.expire()).toEqual(["a", "lease", "b"]);
+  expect(told).toEqual(["a: hold expired", "b: hold expired"]);
 });

@@ -5,12 +5,19 @@
  * LevelDB keeps no order between batches in flight at once, hence one at a time. A batch without
  * `sync` is in the operating system's page cache when it resolves: it survives kill -9 of this
  * process, but not the loss of power. With `sync` it is on disk.
+ *
+ * What could not be written is tried again, by itself, until it is: nobody else may ask for a
+ * write while writing fails.
  */
 import { setImmediate as nextTurn } from "node:timers/promises";
 import type { ClassicLevel } from "classic-level";
 import type { Ended } from "../../hold.ts";
 import { StoreError } from "../store-error.ts";
 import { encodeEnded, endedKey, pruneRow } from "./rows.ts";
+
+/** After a first failure; each further one is waited for twice as long, up to the most. */
+const FIRST_RETRY_MS = 250;
+const MOST_RETRY_MS = 1_000;
 
 /** Writes what counters and holds are when a batch is written; undefined: the row is deleted. */
 export interface RowSource {
@@ -52,6 +59,8 @@ export class GroupWriter {
    * behind that is not read at the next opening.
    */
   #logIsTorn = false;
+  #retry: NodeJS.Timeout | undefined;
+  #retryMs = FIRST_RETRY_MS;
   #stopped = false;
 
   constructor(db: ClassicLevel, source: RowSource) {
@@ -102,6 +111,7 @@ export class GroupWriter {
   async stop(): Promise<void> {
     if (this.#stopped) return;
     this.#stopped = true;
+    clearTimeout(this.#retry);
     await this.commit("sync");
   }
 
@@ -128,6 +138,7 @@ export class GroupWriter {
       try {
         await this.#write(batch);
         this.#failure = null;
+        this.#retryMs = FIRST_RETRY_MS;
         batch.resolve();
       } catch (cause) {
         this.#logIsTorn = true;
@@ -139,6 +150,15 @@ export class GroupWriter {
     }
     this.#inFlight = null;
     this.#writing = false;
+    if (this.#failure !== null && !this.#stopped) this.#retryLater();
+  }
+
+  /** Writes what is staged after a while, whether or not anybody asks for it. */
+  #retryLater(): void {
+    clearTimeout(this.#retry);
+    this.#retry = setTimeout(() => void this.commit("process"), this.#retryMs);
+    this.#retry.unref();
+    this.#retryMs = Math.min(2 * this.#retryMs, MOST_RETRY_MS);
   }
 
   /** Opening keeps what is whole, and begins a new log. */
