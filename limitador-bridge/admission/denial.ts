@@ -10,7 +10,7 @@ export type DenialKind =
   | "store_unavailable";
 
 interface DenialText {
-  status: number;
+  status: 403 | 429 | 503;
   type: string;
   code: string;
 }
@@ -55,6 +55,13 @@ const BUDGET_TYPES: Record<string, Record<BudgetDenial["status"], string>> = {
   anthropic: { 403: "permission_error", 429: "rate_limit_error" },
   gemini: { 403: "PERMISSION_DENIED", 429: "RESOURCE_EXHAUSTED" },
 };
+/** AWS SDKs take the class of an exception from this header, and throw a nameless one without. */
+const AWS_ERROR_HEADER = "x-amzn-errortype";
+const AWS_ERRORS: Record<DenialText["status"], string> = {
+  403: "AccessDeniedException",
+  429: "ThrottlingException",
+  503: "ServiceUnavailableException",
+};
 /** Tells the code to clients of APIs whose error bodies have no place for it. */
 const REASON_HEADER = "x-tollgate-reason";
 
@@ -86,7 +93,12 @@ export function denial(
   const own: Record<string, string> = typeof reason === "string" ? {} : { [REASON_HEADER]: code };
   const deny = {
     status,
-    headers: { "content-type": "application/json", ...own, ...headers },
+    headers: {
+      "content-type": "application/json",
+      ...own,
+      ...(shape === "bedrock" ? { [AWS_ERROR_HEADER]: AWS_ERRORS[status] } : {}),
+      ...headers,
+    },
     body: renderError(template, { status: String(status), message, type, code }),
   };
   return {

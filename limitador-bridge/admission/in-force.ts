@@ -1,4 +1,5 @@
 /** The policies and prices in force, and what happens when their files change. */
+import { join, sep } from "node:path";
 import type { Metrics } from "../metrics.ts";
 import { type LoadedPolicies, type LoadOptions, problemText } from "../policy/load.ts";
 import type { PolicyDocument } from "../policy/policy-file.ts";
@@ -65,7 +66,8 @@ export function keepInForce(parts: InForceParts): InForce {
 
 /** What a problem means for what is in force. */
 function consequence({ files }: LoadedPolicies, dir: string, { file }: PolicyProblem): string {
-  if (file === dir) return "what the folder held stays in force";
+  const isFolder = [...files.keys()].some((each) => each.startsWith(join(file, sep)));
+  if (file === dir || isFolder) return "what the folder held stays in force";
   const isServing = (files.get(file)?.serving ?? null) !== null;
   return isServing ? "the last good version serves" : "it is not in force";
 }

@@ -37,8 +37,8 @@ function summaryOf(reached: BudgetAlert): string {
   const subject = name === null ? unknown : who;
   const isSpent = usedNanoUsd >= percentDown(budgetNanoUsd, percent);
   const counted = isSpent ? "" : ", counting what is held for requests under way";
-  const effect = effectOf(reached);
-  return `${subject} reached ${percent} % of the budget of ${period}${counted}: ${spent}. ${effect}`;
+  const share = `${percent} % of the budget of ${period}${counted}`;
+  return `${subject} reached ${share}: ${spent}. ${effectOf(reached)}`;
 }
 
 /** What happens now, or would if the budget were not in shadow mode. */

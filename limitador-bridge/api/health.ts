@@ -48,7 +48,7 @@ export function registerHealth(app: FastifyInstance, parts: HealthParts): void {
   app.get("/readyz", { schema: readiness }, async (_, reply) => {
     const reason = await storeProblem(parts.store, parts.pingTimeoutMs ?? PING_TIMEOUT_MS);
     const set = parts.policies();
-    const statuses = set.status();
+    const statuses = set.status().filter((status) => status.ignored !== true);
     const accepted = statuses.filter((status) => status.accepted).length;
     const state = parts.storeState?.() ?? null;
     // Still asked by Envoy without its store: this process knows more than the filter.

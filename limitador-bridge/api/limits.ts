@@ -7,6 +7,7 @@ import { budgetOfCounter } from "../budget/budget-counter.ts";
 import type { BudgetIndex } from "../budget/budget-index.ts";
 import { organizationKey, teamKey } from "../budget/budget-key.ts";
 import type { GrantSource } from "../budget/grants.ts";
+import { limitInForce } from "../ledger/counter.ts";
 import { type CounterView, type Store, UNITS } from "../ledger/store/store.ts";
 import { windowTag } from "../ledger/window.ts";
 import type { Metrics } from "../metrics.ts";
@@ -136,8 +137,9 @@ function countedBy(
 ): Counted | null {
   const names = counterNames(view.key);
   if (names !== null) {
+    const rate = rates?.get(rateOfKey(view.key));
     // What no policy counts any more keeps the limit that it had.
-    return { names, limit: rates?.get(rateOfKey(view.key)) ?? view.limit };
+    return { names, limit: rate === undefined ? view.limit : limitInForce(rate, view) };
   }
   const budget = budgetOfCounter(view.key, budgets, grants, nowMs());
   if (budget === null) return null;

@@ -3,7 +3,8 @@ import type { FastifyInstance } from "fastify";
 import Type from "typebox";
 import type { PolicySet } from "../policy/policy-set.ts";
 
-const Problem = Type.Object({
+/** What is wrong with a file, and where. */
+export const Problem = Type.Object({
   file: Type.String(),
   line: Type.Integer(),
   column: Type.Integer(),

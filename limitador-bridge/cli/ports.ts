@@ -1,6 +1,7 @@
 /** Ports of this machine: which one is free, and whether one is. */
 import { once } from "node:events";
 import { type AddressInfo, createServer } from "node:net";
+import { urlHost } from "./address.ts";
 import { SettingError } from "./up-settings.ts";
 
 /** A port that a part is to listen on, and the variable that says so. */
@@ -37,8 +38,8 @@ export async function checkFree(wanted: readonly WantedPort[]): Promise<void> {
       // Whatever else is wrong need not be so for the part, whose rights may be others than ours.
       if ((cause as NodeJS.ErrnoException).code !== "EADDRINUSE") continue;
       throw new SettingError(
-        `${variable}: expected a free port, found ${host}:${port}, where another process ` +
-          `listens; set ${variable}`,
+        `${variable}: expected a free port, found ${urlHost(host)}:${port}, where another ` +
+          `process listens; set ${variable}`,
         { cause },
       );
     }

@@ -2,6 +2,7 @@
 /** The command line: chooses a command and turns its errors into a message and an exit code. */
 import { readFile } from "node:fs/promises";
 import { text } from "node:stream/consumers";
+import { reachableHost } from "./address.ts";
 import { renderBootstrap } from "./bootstrap.ts";
 import { type CommandIo, isHelp } from "./command-io.ts";
 import { estimate } from "./estimate.ts";
@@ -11,7 +12,7 @@ import { reconcile } from "./reconcile.ts";
 import { report } from "./report.ts";
 import { store } from "./store.ts";
 import { up } from "./up.ts";
-import { readSettings } from "./up-settings.ts";
+import { apiPortsOf, readSettings } from "./up-settings.ts";
 
 const USAGE = `usage: tollgate <command>
 
@@ -41,8 +42,9 @@ async function bootstrap(env: NodeJS.ProcessEnv): Promise<number> {
     proxyPort: settings.proxyPort,
     adminHost: env.ADMIN_HOST || "127.0.0.1",
     adminPort: settings.adminPort,
-    apiHost: env.API_HOST || "127.0.0.1",
-    apiPorts: [settings.apiPort],
+    apiHost: env.API_HOST || reachableHost(settings.apiHost),
+    // Services elsewhere have one name and one port.
+    apiPorts: env.API_HOST ? [settings.apiPort] : apiPortsOf(settings),
     wasmPath: settings.wasm,
     token: settings.token,
   });

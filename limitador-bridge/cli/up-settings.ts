@@ -3,6 +3,7 @@ import { accessSync, constants, existsSync, statSync } from "node:fs";
 import { delimiter, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { readToken } from "../config.ts";
+import { isHost } from "./address.ts";
 
 /** The folder that holds package.json: two above dist/cli and limitador-bridge/cli alike. */
 export const PROJECT_ROOT = resolve(fileURLToPath(import.meta.url), "../../..");
@@ -15,6 +16,8 @@ export interface UpSettings {
   store: string;
   proxyHost: string;
   proxyPort: number;
+  /** Where the service listens. */
+  apiHost: string;
   apiPort: number;
   adminPort: number;
   /** null: any that is free. */
@@ -25,6 +28,11 @@ export interface UpSettings {
   wasm: string;
   /** Bearer token of the service; null: none is asked for. */
   token: string | null;
+}
+
+/** The port of each service process. */
+export function apiPortsOf({ apiPort, replicas }: UpSettings): number[] {
+  return Array.from({ length: replicas }, (_, i) => apiPort + i);
 }
 
 /** A setting that cannot be used; the message names the variable. */
@@ -49,8 +57,9 @@ export function readSettings(env: NodeJS.ProcessEnv): UpSettings {
     upstreamCa: upstreamCa(env, upstream),
     policies,
     store,
-    proxyHost: env.PROXY_HOST || "127.0.0.1",
+    proxyHost: host(env, "PROXY_HOST"),
     proxyPort: whole(env, "PROXY_PORT", 10000, 1, 65535),
+    apiHost: host(env, "HOST"),
     apiPort: whole(env, "API_PORT", 8080, 1, 65535),
     adminPort: whole(env, "ENVOY_ADMIN_PORT", 9901, 1, 65535),
     simulatorPort: env.SIMULATOR_PORT ? whole(env, "SIMULATOR_PORT", 0, 1, 65535) : null,
@@ -60,6 +69,14 @@ export function readSettings(env: NodeJS.ProcessEnv): UpSettings {
     wasm: resolve(env.TOLLGATE_WASM || join(PROJECT_ROOT, "build/tollgate.wasm")),
     token: readToken(env),
   };
+}
+
+function host(env: NodeJS.ProcessEnv, name: string): string {
+  const given = env[name] || "127.0.0.1";
+  if (isHost(given)) return given;
+  throw new SettingError(
+    `${name}: expected a name or an address, IPv6 without brackets or zone, found "${given}"`,
+  );
 }
 
 function whole(

@@ -2,10 +2,12 @@
  * `tollgate up`: simulator (unless an upstream is given), budget service, Envoy; in the foreground,
  * until Ctrl-C. What ends by itself is started again.
  */
+import { lookup } from "node:dns/promises";
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { reachableHost, urlHost } from "./address.ts";
 import { renderBootstrap } from "./bootstrap.ts";
 import { keepUp, type Part, type Parts, STOP_GRACE_MS, startPart } from "./keep-up.ts";
 import { checkFree, freePort, type WantedPort } from "./ports.ts";
@@ -13,10 +15,12 @@ import { answers, checkStaying, start } from "./process.ts";
 import { sampleFor, sampleText } from "./sample.ts";
 import { serviceEnv } from "./service-env.ts";
 import {
+  apiPortsOf,
   checkFiles,
   findEnvoy,
   PROJECT_ROOT,
   readSettings,
+  SettingError,
   type UpSettings,
 } from "./up-settings.ts";
 
@@ -28,7 +32,7 @@ const LAST_FLUSH_MS = 400;
 
 /** Runs until stopped. Returns the exit code: 0 after Ctrl-C, 1 when a part cannot be kept up. */
 export async function up(env: NodeJS.ProcessEnv): Promise<number> {
-  const settings = readSettings(env);
+  const settings = await withAddress(readSettings(env));
   const envoy = findEnvoy(env);
   checkFiles(settings);
   const folder = await mkdtemp(join(tmpdir(), "tollgate-"));
@@ -52,6 +56,19 @@ export async function up(env: NodeJS.ProcessEnv): Promise<number> {
   }
 }
 
+/** A name may have several addresses: the service listens at the first, and Envoy takes any. */
+async function withAddress(settings: UpSettings): Promise<UpSettings> {
+  const { apiHost } = settings;
+  try {
+    return { ...settings, apiHost: (await lookup(apiHost)).address };
+  } catch (cause) {
+    throw new SettingError(
+      `HOST: expected an address of this machine, or a name of it, found "${apiHost}"`,
+      { cause },
+    );
+  }
+}
+
 async function startAll(
   settings: UpSettings,
   envoy: string,
@@ -59,7 +76,7 @@ async function startAll(
   parts: Parts,
   env: NodeJS.ProcessEnv,
 ): Promise<void> {
-  await checkFree(wantedPorts(settings, env));
+  await checkFree(wantedPorts(settings));
   const upstream = settings.upstream ?? (await startSimulator(settings, parts, env));
   const apiPorts = apiPortsOf(settings);
   for (const port of apiPorts) await startService(settings, port, parts, env);
@@ -71,7 +88,7 @@ async function startAll(
     proxyPort: settings.proxyPort,
     adminHost: "127.0.0.1",
     adminPort: settings.adminPort,
-    apiHost: "127.0.0.1",
+    apiHost: reachableHost(settings.apiHost),
     apiPorts,
     wasmPath: settings.wasm,
     token: settings.token,
@@ -86,14 +103,9 @@ async function startAll(
   await printReady(settings, upstream, parts);
 }
 
-function apiPortsOf({ apiPort, replicas }: UpSettings): number[] {
-  return Array.from({ length: replicas }, (_, i) => apiPort + i);
-}
-
-function wantedPorts(settings: UpSettings, env: NodeJS.ProcessEnv): WantedPort[] {
-  const { simulatorPort, upstream, proxyHost, proxyPort, adminPort } = settings;
+function wantedPorts(settings: UpSettings): WantedPort[] {
+  const { simulatorPort, upstream, proxyHost, proxyPort, apiHost, adminPort } = settings;
   const local = "127.0.0.1";
-  const apiHost = env.HOST || local;
   return [
     ...(simulatorPort === null || upstream !== null
       ? []
@@ -109,7 +121,7 @@ async function startSimulator(
   parts: Parts,
   env: NodeJS.ProcessEnv,
 ): Promise<URL> {
-  const port = settings.simulatorPort ?? (await freePort("127.0.0.1", wantedPorts(settings, env)));
+  const port = settings.simulatorPort ?? (await freePort("127.0.0.1", wantedPorts(settings)));
   const script = join(PROJECT_ROOT, "dist/simulator/main.js");
   const its = { ...env, SIMULATOR_PORT: String(port) };
   const simulator = await startPart(parts, () =>
@@ -131,7 +143,12 @@ async function startService(
   const service = await startPart(parts, () =>
     start("budget service", process.execPath, [script], its),
   );
-  await answers(service, `http://127.0.0.1:${port}/readyz`, READY_DEADLINE_MS);
+  await answers(service, `${urlOf(settings.apiHost, port)}/readyz`, READY_DEADLINE_MS);
+}
+
+/** Of a part on this machine that listens there; without a path. */
+function urlOf(host: string, port: number): string {
+  return `http://${urlHost(reachableHost(host))}:${port}`;
 }
 
 /** Envoy first, when its streams are over and settled; then who counts them; then the upstream. */
@@ -171,8 +188,8 @@ async function stat(admin: string, pattern: string): Promise<number> {
 }
 
 async function printReady(settings: UpSettings, upstream: URL, parts: Parts): Promise<void> {
-  const proxy = `http://${settings.proxyHost}:${settings.proxyPort}`;
-  const api = `http://127.0.0.1:${settings.apiPort}`;
+  const proxy = urlOf(settings.proxyHost, settings.proxyPort);
+  const api = urlOf(settings.apiHost, settings.apiPort);
   const sample = await sampleFor({ api, token: settings.token });
   if (parts.isStopping) return;
   console.log(`tollgate is ready: ${proxy} → ${upstream.origin}, policies ${settings.policies}

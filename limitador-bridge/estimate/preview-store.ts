@@ -1,6 +1,6 @@
 /** A ledger that decides like the real one and keeps nothing. */
 import { Book } from "../ledger/book.ts";
-import { type CounterState, counterAt, counterId } from "../ledger/counter.ts";
+import { type CounterState, counterAt, counterId, limitInForce } from "../ledger/counter.ts";
 import type {
   CounterView,
   LimitClaim,
@@ -83,10 +83,11 @@ export class PreviewStore implements Pick<Store, "reserve" | "release"> {
   }
 }
 
-/** What was carried over is only told as part of the limit in force, and taken as such. */
+/** What was carried over is a part of the limit here: from what, no view tells. */
 function asItStands(claim: LimitClaim, view: CounterView | undefined): LimitClaim {
   if (view === undefined || carryPercent(claim.window) === 0) return claim;
-  return { ...claim, limit: view.limit, window: withCarryOver(claim.window, 0) };
+  const limit = limitInForce(claim, view);
+  return { ...claim, limit, window: withCarryOver(claim.window, 0) };
 }
 
 /** A view of a sliding window is weighed already, and stands for its whole bucket. */

@@ -5,9 +5,11 @@ import { type Attachment, type KrakendQuotas, QUOTA, readQuotas } from "./kraken
 import { endpointPredicate } from "./krakend-expressions.ts";
 import { limitsOf, type PolicyLimit } from "./krakend-limits.ts";
 import { type Weight, weightOf } from "./krakend-weight.ts";
-import { type Remark, SourceFile } from "./source-file.ts";
+import { ImportError, type Remark, SourceFile } from "./source-file.ts";
 
 const MAX_NAME_LENGTH = 63;
+/** Of the name that a policy's targetRef may have. */
+const MAX_TARGET_LENGTH = 253;
 
 export interface ImportOptions {
   /** Of the Gateway that the policies are for. */
@@ -35,9 +37,16 @@ interface Policy {
 /**
  * Translates every quota of a configuration, JSON or YAML.
  * @param file its name, for messages
- * @throws ImportError where it cannot be read
+ * @throws ImportError where it cannot be read, or where the Gateway's name cannot be one
  */
 export function importKrakend(text: string, file: string, options: ImportOptions): Imported {
+  const { gateway } = options;
+  if (gateway.trim() === "" || gateway.length > MAX_TARGET_LENGTH) {
+    throw new ImportError(
+      `--gateway: expected a name of 1 to ${MAX_TARGET_LENGTH} characters, ` +
+        `found ${gateway.trim() === "" ? "nothing" : gateway.length}`,
+    );
+  }
   const source = new SourceFile(file, text);
   const quotas = readQuotas(source);
   if (quotas.attachments.length === 0) source.remark([], `found no "${QUOTA}"`);

@@ -10,8 +10,8 @@ export interface Remark {
   message: string;
 }
 
-/** A file that cannot be read at all. */
-class ImportError extends Error {}
+/** What cannot be translated at all: a file that cannot be read, a name that is none. */
+export class ImportError extends Error {}
 
 /** `file:line: field: message` */
 export function remarkText(file: string, { line, field, message }: Remark): string {

@@ -111,6 +111,18 @@ function limitOf(state: CounterState): number {
   return sum(state.limit, percentOf(Math.max(0, unused), percent));
 }
 
+/**
+ * The limit in force where a counter's policy may have changed since it last counted.
+ * @param spec what the policy says now
+ * @returns in the counter's unit, with what was carried over
+ */
+export function limitInForce(
+  { limit, window }: Pick<CounterSpec, "limit" | "window">,
+  { carriedOver = 0 }: CounterView,
+): number {
+  return carryPercent(window) === 0 ? limit : sum(limit, carriedOver);
+}
+
 /** What counts against the limit at `nowMs`; the state must be of that time (counterAt). */
 function weighed(state: CounterState, nowMs: number): { used: number; held: number } {
   if (state.window.kind !== "sliding") return { used: state.used, held: state.held };
@@ -169,11 +181,13 @@ function previousStart({ window, startMs, previousStartMs }: CounterState): numb
 export function viewOf(state: CounterState, nowMs: number): CounterView {
   const { used, held } = weighed(state, nowMs);
   const limit = limitOf(state);
+  const carriedOver = limit - state.limit;
   return {
     key: state.key,
     unit: state.unit,
     window: state.window,
     limit,
+    ...(carriedOver > 0 ? { carriedOver } : {}),
     used,
     held,
     remaining: Math.max(0, limit - sum(used, held)),

@@ -4,6 +4,7 @@
  * a warning says so. Pure.
  */
 import { addTo } from "../multi-map.ts";
+import { type GatewayRef, gatewayKey, mayBeSame } from "./gateway-ref.ts";
 import { type HttpRoute, type RouteRule, ruleNamed } from "./http-route.ts";
 import type { TokenRateLimitPolicy } from "./kinds/token-rate-limit.ts";
 import type { PolicyProblem } from "./policy-set.ts";
@@ -19,6 +20,12 @@ type PolicyLists<Key> = Map<Key, TokenRateLimitPolicy[]>;
 
 export interface Attachments {
   gateways: TokenRateLimitPolicy[];
+  /**
+   * By the key of a parentRef, those of them for a Gateway of that name in another namespace, where
+   * none is for that very Gateway, nor any route for theirs: perhaps it is the one that is meant.
+   * They count the requests of its routes beside the other limits.
+   */
+  stray: PolicyLists<string>;
   routes: PolicyLists<HttpRoute>;
   rules: PolicyLists<RouteRule>;
   /** For rules that their route does not have: they count all its requests, beside the others. */
@@ -37,6 +44,7 @@ function quoted(name: string): string {
 
 class Attaching {
   readonly gateways: TokenRateLimitPolicy[] = [];
+  readonly stray: PolicyLists<string> = new Map();
   readonly routes: PolicyLists<HttpRoute> = new Map();
   readonly rules: PolicyLists<RouteRule> = new Map();
   readonly lostRules: PolicyLists<HttpRoute> = new Map();
@@ -45,14 +53,27 @@ class Attaching {
   /** By message. */
   readonly said = new Map<string, PolicyProblem>();
   readonly known = new Map<string, HttpRoute[]>();
-  /** Names of the Gateways that routes are attached to; null: to every one. */
-  readonly parents: ReadonlySet<string> | null;
+  /** By name, the Gateways that routes are attached to. */
+  readonly parents = new Map<string, GatewayRef[]>();
+  /** Whether every route says which Gateways it is attached to. */
+  readonly sayParents: boolean;
+  /** Keys of the Gateways that policies are for. */
+  readonly targets: ReadonlySet<string>;
 
-  constructor(routes: readonly HttpRoute[]) {
+  constructor(routes: readonly HttpRoute[], policies: readonly SourcedPolicy[]) {
     for (const route of routes) addTo(this.known, route.name, route);
-    this.parents = routes.every(({ gateways }) => gateways.length > 0)
-      ? new Set(routes.flatMap(({ gateways }) => gateways))
-      : null;
+    const refs = routes.flatMap(({ gateways }) => gateways);
+    for (const [, ref] of new Map(refs.map((each) => [gatewayKey(each), each]))) {
+      addTo(this.parents, ref.name, ref);
+    }
+    this.sayParents = routes.every(({ gateways }) => gateways.length > 0);
+    this.targets = new Set(
+      policies.flatMap(({ policy: { targetRef, targetNamespace } }) =>
+        targetRef.kind === "Gateway"
+          ? [gatewayKey({ namespace: targetNamespace, name: targetRef.name })]
+          : [],
+      ),
+    );
   }
 
   /**
@@ -91,11 +112,30 @@ class Attaching {
         `in force for all requests of the Gateway ${quoted(name)}`;
       this.warn(sourced, "sectionName", message);
     }
-    if (this.known.size === 0 || this.parents === null || this.parents.has(name)) return;
-    const message =
-      `no HTTPRoute in the policies folder has the parentRef ${quoted(name)}: ` +
-      "in force only for requests that none of them takes";
-    this.warn(sourced, "name", message);
+    if (this.known.size > 0) this.checkParents(sourced);
+  }
+
+  /** Whether any route is attached to the policy's Gateway; a limit is not lost for a namespace. */
+  checkParents(sourced: SourcedPolicy): void {
+    const { targetRef, targetNamespace: namespace } = sourced.policy;
+    const { name } = targetRef;
+    const parents = this.parents.get(name) ?? [];
+    if (parents.some((ref) => mayBeSame(ref, { namespace, name }))) return;
+    const unclaimed = parents.filter((ref) => !this.targets.has(gatewayKey(ref)));
+    for (const ref of unclaimed) addTo(this.stray, gatewayKey(ref), sourced.policy);
+    if (unclaimed.length === 0 && !this.sayParents) return;
+    const [other] = unclaimed.length > 0 ? unclaimed : parents;
+    const where =
+      other === undefined
+        ? ""
+        : ` in the namespace ${quoted(namespace ?? "")} ` +
+          `(there is one in the namespace ${quoted(other.namespace ?? "")})`;
+    const meaning =
+      unclaimed.length > 0
+        ? "in force for its requests all the same, beside their other limits"
+        : "in force only for requests that none of them takes";
+    const missing = `no HTTPRoute in the policies folder has the parentRef ${quoted(name)}`;
+    this.warn(sourced, "name", `${missing}${where}: ${meaning}`);
   }
 
   attachToRule(sourced: SourcedPolicy, route: HttpRoute, section: string): void {
@@ -144,13 +184,14 @@ export function attachPolicies(
   policies: readonly SourcedPolicy[],
   known: readonly HttpRoute[],
 ): Attachments {
-  const attaching = new Attaching(known);
+  const attaching = new Attaching(known, policies);
   for (const sourced of policies) attaching.attach(sourced);
   const isLostRouteAll = attaching.isLostRouteAll();
   attaching.warnOfLost(isLostRouteAll);
-  const { gateways, routes, rules, lostRules, lost, warnings } = attaching;
+  const { gateways, stray, routes, rules, lostRules, lost, warnings } = attaching;
   return {
     gateways,
+    stray,
     routes,
     rules,
     lostRules,

@@ -20,7 +20,7 @@ import { type EvaluationCount, matchLimit } from "./match-limit.ts";
 import { organizationWarnings } from "./organization-warnings.ts";
 import type { PolicyDocument } from "./policy-file.ts";
 import type { MatchResult, Payer, PolicyProblem, PolicySet, RequestContext } from "./policy-set.ts";
-import { ratesInForce } from "./rates-in-force.ts";
+import { type RateInForce, ratesInForce } from "./rates-in-force.ts";
 import { type RequestFields, RouteIndex } from "./route-index.ts";
 import type { SourceDocument } from "./source-document.ts";
 import { policyStatuses } from "./status.ts";
@@ -108,7 +108,7 @@ export class CompiledPolicySet implements PolicySet {
   readonly apiRoutes: readonly ApiRoute[];
   readonly isLeasable: boolean;
   readonly budgets: BudgetIndex;
-  readonly rates: ReadonlyMap<string, number>;
+  readonly rates: ReadonlyMap<string, RateInForce>;
   readonly #identity: Identity;
   /** Where a policy counts otherwise than it says, by the policy's document. */
   readonly warnings: ReadonlyMap<SourceDocument, PolicyProblem[]>;

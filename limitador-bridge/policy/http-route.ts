@@ -1,4 +1,5 @@
 /** HTTPRoutes of the Gateway API, as far as they say which requests they take. */
+import type { GatewayRef } from "./gateway-ref.ts";
 import type { PatternMatch, TextMatch } from "./text-match.ts";
 
 export interface NamedMatch {
@@ -32,8 +33,8 @@ export interface HttpRoute {
   created: string | null;
   /** In lower case, `*.example.com` for any below; none: any. */
   hosts: string[];
-  /** Names of the Gateways that it is attached to; none: every one. */
-  gateways: string[];
+  /** The Gateways that it is attached to; none: every one. */
+  gateways: GatewayRef[];
   rules: RouteRule[];
 }
 

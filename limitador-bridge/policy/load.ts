@@ -2,6 +2,7 @@
  * From a policy folder to the policies in force. A file serves as a whole or not at all; where
  * its newest version has problems, its last good version goes on serving.
  */
+import { dirname } from "node:path";
 import { isDeepStrictEqual } from "node:util";
 import { CompiledPolicySet } from "./build-set.ts";
 import type { PolicyKind } from "./kinds/kind.ts";
@@ -30,7 +31,7 @@ export interface TrackedFile {
 
 export interface LoadedPolicies {
   set: CompiledPolicySet;
-  /** The documents in force. */
+  /** The documents in force; those of other Kubernetes objects are not among them. */
   documents: PolicyDocument[];
   /** Everything wrong now. At start any problem should stop the service. */
   problems: PolicyProblem[];
@@ -187,7 +188,9 @@ export function loadPolicyTexts(
     return previous;
   }
   const files = trackFiles(newest, former);
-  const documents = [...files.values()].flatMap(({ serving }) => serving?.documents ?? []);
+  const documents = [...files.values()]
+    .flatMap(({ serving }) => serving?.documents ?? [])
+    .filter(({ ignored }) => !ignored);
   const set = new CompiledPolicySet({ documents, files, folderProblems });
   return {
     set,
@@ -203,6 +206,14 @@ export function loadPolicyTexts(
   };
 }
 
+/** Whether one of the paths is the file's, or that of a folder above it. */
+function isWithin(paths: ReadonlySet<string>, file: string): boolean {
+  for (let path = file; ; path = dirname(path)) {
+    if (paths.has(path)) return true;
+    if (path === dirname(path)) return false;
+  }
+}
+
 /**
  * Loads every .yaml, .yml and .json file below `dir`. Never throws for what it finds there: at
  * start the caller stops on `problems`; with `previous` what was good goes on serving.
@@ -213,10 +224,11 @@ export async function loadPolicies(
 ): Promise<LoadedPolicies> {
   const { texts, problems, readable } = await readPolicyFolder(dir);
   const former = options.previous?.files ?? new Map<string, TrackedFile>();
-  // What is there but cannot be read keeps its last text, be it one file or the whole folder.
-  for (const file of readable ? problems.map((problem) => problem.file) : former.keys()) {
-    const known = former.get(file)?.newest.text;
-    if (known !== undefined) texts.set(file, known);
+  // What is there but cannot be read keeps its last text: a file, a linked folder or the whole.
+  const unread = new Set(problems.map(({ file }) => file));
+  for (const [file, { newest }] of former) {
+    if (texts.has(file) || (readable && !isWithin(unread, file))) continue;
+    texts.set(file, newest.text);
   }
   return loadPolicyTexts(texts, options, problems);
 }

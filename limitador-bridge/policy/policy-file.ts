@@ -37,33 +37,45 @@ function unrecognised(source: SourceDocument, problems: PolicyProblem[]): Policy
   };
 }
 
-function recognise(source: SourceDocument, kinds: readonly PolicyKind[]): PolicyDocument {
-  for (const field of ["apiVersion", "kind"] as const) {
-    if (source[field] === null) {
-      const message = "is missing: expected a Kubernetes object with apiVersion, kind and metadata";
-      return unrecognised(source, [source.problem([field], message)]);
-    }
-  }
-  const match = findKind(kinds, source.apiVersion as string, source.kind as string);
-  if (match === "ignored") return unrecognised(source, []);
-  if ("problem" in match)
-    return unrecognised(source, [source.problem([match.field], match.problem)]);
-  const { kind } = match;
+/** A document of a kind that is known. */
+function loadKind(source: SourceDocument, kind: PolicyKind): PolicyDocument {
   if (source.name === null) {
     const problem = source.problem(["metadata", "name"], "is missing: expected a name");
     return { source, kind, object: null, problems: [problem], refusal: null, ignored: false };
   }
-  const { object, problems, refusal = null } = kind.load(source);
-  return { source, kind, object, problems, refusal, ignored: false };
+  const { object, problems: found, refusal = null } = kind.load(source);
+  const problems = [...(kind.check?.(source) ?? []), ...found];
+  const loaded = problems.length > 0 ? null : object;
+  return { source, kind, object: loaded, problems, refusal, ignored: false };
 }
 
 /** The document, or those that it lists. */
-function recogniseAll(source: SourceDocument, kinds: readonly PolicyKind[]): PolicyDocument[] {
-  if (!isList(source)) return [recognise(source, kinds)];
-  const items = listItems(source);
-  if (items !== null) return items.flatMap((item) => recogniseAll(item, kinds));
-  const message = "expected the objects of the List, found no list";
-  return [unrecognised(source, [source.problem(["items"], message)])];
+function recognise(source: SourceDocument, kinds: readonly PolicyKind[]): PolicyDocument[] {
+  if (isList(source)) return recogniseItems(source, listItems(source), kinds);
+  const { apiVersion, kind } = source;
+  if (apiVersion === null || kind === null) {
+    const field = apiVersion === null ? "apiVersion" : "kind";
+    const message = "is missing: expected a Kubernetes object with apiVersion, kind and metadata";
+    return [unrecognised(source, [source.problem([field], message)])];
+  }
+  const match = findKind(kinds, apiVersion, kind);
+  if (match === "ignored") return [unrecognised(source, [])];
+  if ("problem" in match) {
+    return [unrecognised(source, [source.problem([match.field], match.problem)])];
+  }
+  if ("kind" in match) return [loadKind(source, match.kind)];
+  const items = listItems(source, { apiVersion, kind: match.listOf.kind });
+  return recogniseItems(source, items, kinds);
+}
+
+function recogniseItems(
+  list: SourceDocument,
+  items: SourceDocument[] | null,
+  kinds: readonly PolicyKind[],
+): PolicyDocument[] {
+  if (items !== null) return items.flatMap((item) => recognise(item, kinds));
+  const message = `expected the objects of the ${list.kind}, found no list`;
+  return [unrecognised(list, [list.problem(["items"], message)])];
 }
 
 /** Reads the text of one file. Never throws; what is wrong is in the result's problems. */
@@ -73,7 +85,7 @@ export function parsePolicyFile(
   kinds: readonly PolicyKind[],
 ): PolicyFile {
   const { sources, problems } = readYamlFile(file, text);
-  const documents = sources.flatMap((source) => recogniseAll(source, kinds));
+  const documents = sources.flatMap((source) => recognise(source, kinds));
   return {
     file,
     text,

@@ -7,6 +7,7 @@ import type { ApiRoute, FilterConfig, LlmRequest } from "../contract/filter.ts";
 import type { LimitClaim, Unit } from "../ledger/store/store.ts";
 import type { Window } from "../ledger/window.ts";
 import { shardByOf } from "./counter-key.ts";
+import type { RateInForce } from "./rates-in-force.ts";
 
 /** One request as policies see it: attributes already nested under their CEL roots. */
 export interface RequestContext {
@@ -109,7 +110,7 @@ export interface PolicySet {
   /** Which budget each payer spends from. */
   budgets: BudgetIndex;
   /** See ratesInForce. */
-  rates?: ReadonlyMap<string, number>;
+  rates?: ReadonlyMap<string, RateInForce>;
   /** How many predicates have been evaluated since this set was made. */
   readonly predicateEvaluations?: number;
   match(request: RequestContext): MatchResult;

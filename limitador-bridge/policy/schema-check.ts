@@ -26,6 +26,8 @@ export interface CheckedSchema {
   maximum?: number;
   /** What is expected, in words; else it is made from the schema. */
   errorMessage?: string;
+  /** Fields that are known elsewhere: what their message says after `unknown field "…"`. */
+  misplaced?: Record<string, string>;
 }
 
 const TYPE_NAMES: Record<string, string> = {
@@ -171,13 +173,20 @@ class SchemaCheck {
     for (const [key, value] of Object.entries(map)) {
       const property = Object.hasOwn(known, key) ? known[key] : anyKey;
       if (property !== undefined) this.check(property, value, [...path, key]);
-      else if (schema.additionalProperties === false) this.unknownField(known, key, path);
+      else if (schema.additionalProperties === false) this.unknownField(schema, key, path);
     }
   }
 
-  unknownField(known: Record<string, CheckedSchema>, key: string, path: FieldPath): void {
+  unknownField(
+    { properties = {}, misplaced = {} }: CheckedSchema,
+    key: string,
+    path: FieldPath,
+  ): void {
     const field = [...path, key];
-    const message = `unknown field "${key}"${suggestion(key, Object.keys(known))}`;
+    const hint = Object.hasOwn(misplaced, key)
+      ? `: ${misplaced[key]}`
+      : suggestion(key, Object.keys(properties));
+    const message = `unknown field "${key}"${hint}`;
     this.problems.push(() => this.document.problem(field, message, this.document.locateKey(field)));
   }
 }

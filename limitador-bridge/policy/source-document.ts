@@ -50,6 +50,8 @@ export class SourceDocument {
   readonly value: unknown;
   readonly apiVersion: string | null;
   readonly kind: string | null;
+  /** Null where the document names none: whoever applies it decides. */
+  readonly statedNamespace: string | null;
   /** `default` where the document names none. */
   readonly namespace: string;
   readonly name: string | null;
@@ -66,7 +68,8 @@ export class SourceDocument {
     const metadata = member(this.value, "metadata");
     this.apiVersion = textOf(member(this.value, "apiVersion"));
     this.kind = textOf(member(this.value, "kind"));
-    this.namespace = textOf(member(metadata, "namespace")) ?? "default";
+    this.statedNamespace = textOf(member(metadata, "namespace"));
+    this.namespace = this.statedNamespace ?? "default";
     this.name = textOf(member(metadata, "name"));
   }
 

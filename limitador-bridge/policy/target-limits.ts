@@ -1,6 +1,7 @@
 /** Which limits are in force for requests of each rule of each HTTPRoute, and elsewhere. Pure. */
 import type { Attachments } from "./attachments.ts";
 import { effectiveLimits } from "./effective-limits.ts";
+import { gatewayKey, mayBeSame } from "./gateway-ref.ts";
 import type { HttpRoute, RouteRule } from "./http-route.ts";
 import type { CompiledLimit, TokenRateLimitPolicy } from "./kinds/token-rate-limit.ts";
 import type { RouteSection } from "./route-table.ts";
@@ -34,13 +35,14 @@ class LimitsOfRules {
   }
 
   /** The policies on the route's Gateways. */
-  #gatewaysOf({ gateways: names }: HttpRoute): Policies {
+  #gatewaysOf({ gateways: refs }: HttpRoute): Policies {
     const { gateways } = this.#attachments;
-    const key = JSON.stringify(names.toSorted());
+    const key = refs.map(gatewayKey).toSorted().join();
     let found = this.#byGateways.get(key);
     if (found === undefined) {
       const own = gateways.filter(
-        ({ targetRef }) => names.length === 0 || names.includes(targetRef.name),
+        ({ targetRef: { name }, targetNamespace: namespace }) =>
+          refs.length === 0 || refs.some((ref) => mayBeSame(ref, { namespace, name })),
       );
       found = own.length === gateways.length ? gateways : own;
       this.#byGateways.set(key, found);
@@ -61,12 +63,20 @@ class LimitsOfRules {
     return limits;
   }
 
+  /** The policies that are perhaps meant for one of the route's Gateways. */
+  #strayOf({ gateways }: HttpRoute): Policies {
+    const { stray } = this.#attachments;
+    if (stray.size === 0) return NONE;
+    return [...new Set(gateways.flatMap((ref) => stray.get(gatewayKey(ref)) ?? NONE))];
+  }
+
   #combined(gateways: Policies, route: HttpRoute, ofRule: Policies): Limits {
     const { routes, lostRules, lost } = this.#attachments;
     const own = routes.get(route) ?? NONE;
     return [
       ...effectiveLimits([gateways, own, ofRule]),
       ...leftOf([gateways, own], lostRules.get(route) ?? NONE),
+      ...effectiveLimits([this.#strayOf(route)]),
       ...leftOf([gateways], lost),
     ];
   }
@@ -76,7 +86,8 @@ class LimitsOfRules {
     const gateways = this.#gatewaysOf(route);
     const ofRule = rules.get(rule);
     if (ofRule !== undefined) return this.#combined(gateways, route, ofRule);
-    if (!routes.has(route) && !lostRules.has(route)) return this.plain(gateways);
+    const isPlain = !routes.has(route) && !lostRules.has(route);
+    if (isPlain && this.#strayOf(route).length === 0) return this.plain(gateways);
     let limits = this.#ofRoutes.get(route);
     if (limits === undefined) {
       limits = this.#combined(gateways, route, NONE);

@@ -32,8 +32,11 @@ const MAX_SETTLE_ROUNDS = 8;
 
 async function fingerprint(dir: string): Promise<string> {
   try {
-    const files = await listPolicyFiles(dir);
-    return files.map(({ file, stamp }) => `${file}\0${stamp}`).join("\n");
+    const { files, unread } = await listPolicyFiles(dir);
+    return [
+      ...files.map(({ file, stamp }) => `${file}\0${stamp}`),
+      ...unread.map(({ file, message }) => `${file}\0unread: ${message}`),
+    ].join("\n");
   } catch (error) {
     return `unreadable: ${(error as Error).message}`;
   }

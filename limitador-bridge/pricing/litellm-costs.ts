@@ -2,6 +2,7 @@
 import { isObject, type RawObject } from "../usage/figures.ts";
 import { type Decimal, MAX_PRICE_USD, parseDecimal, usdText } from "./decimal.ts";
 import { RATE_KEYS, type RateKey } from "./entry.ts";
+import { providerName } from "./litellm-names.ts";
 
 /** Prices in USD per 1M tokens, as decimals. */
 export type RateTexts = Partial<Record<RateKey, string>>;
@@ -11,6 +12,8 @@ export interface ImportedCosts {
   contextTiers: { aboveTokens: number; rates: RateTexts }[];
   serviceTiers: Record<string, string>;
   perUnit: Record<string, string>;
+  /** Nothing in the above costs anything, but something that is not in it does. */
+  isCostMissing: boolean;
   /** What is not in the above, or not as it was written, for people. */
   notes: string[];
 }
@@ -34,6 +37,9 @@ const RATE = new RegExp(
 );
 const TIER_NAMES: Record<string, string> = { batches: "batch" };
 const SEARCHES = "search_context_cost_per_query";
+const QUERIES = "input_cost_per_query";
+/** Whose answers tell what a query of reranking is billed by: the search units of Cohere's API. */
+const TELLS_SEARCH_UNITS: ReadonlySet<string> = new Set(["cohere", "azure"]);
 /** Everything else that says what something costs. */
 const COST = /cost|pric|uplift|multiplier|provider_specific_entry/;
 /** USD a token to nano-USD a million tokens: 6 digits and 9. */
@@ -57,11 +63,16 @@ export function readCosts(model: RawObject): ImportedCosts {
   const perUnit: Record<string, string> = {};
   for (const [key, value] of Object.entries(model)) {
     const price = tokenPrice(key, value);
+    const unit = unitPrice(key, value, model);
     if (price !== null) prices.push(price);
-    else if (key === SEARCHES && oneSearchPrice(value) !== null) {
-      perUnit.web_search_requests = oneSearchPrice(value) as string;
-    } else if (COST.test(key) && saysSomething(value)) notes.push(`${key} not translated`);
+    else if (unit !== null) Object.assign(perUnit, unit);
+    else if (COST.test(key) && saysSomething(value)) notes.push(`${key} not translated`);
   }
+  // Up to here there are notes only of costs that are not translated.
+  const isUntold = notes.length > 0;
+  const isFree =
+    prices.every(({ price }) => price.digits === 0n) &&
+    Object.values(perUnit).every((price) => price === "0");
   const standard = prices.filter(({ tier }) => tier === "");
   const ratesAbove = (aboveTokens: number) => rateTexts(standard, aboveTokens, notes);
   const starts = new Set(standard.map(({ aboveTokens }) => aboveTokens));
@@ -73,6 +84,7 @@ export function readCosts(model: RawObject): ImportedCosts {
       .map((aboveTokens) => ({ aboveTokens, rates: ratesAbove(aboveTokens) })),
     serviceTiers: tierFactors(prices, notes),
     perUnit,
+    isCostMissing: isFree && isUntold,
     notes,
   };
 }
@@ -86,11 +98,27 @@ function tokenPrice(key: string, value: unknown): TokenPrice | null {
   return { key, rate, aboveTokens: Number(thousands) * 1000, tier, price };
 }
 
+/** What is billed by the piece, by its unit; null where it is not, or not at one price. */
+function unitPrice(key: string, value: unknown, model: RawObject): Record<string, string> | null {
+  if (key === SEARCHES) {
+    const price = oneSearchPrice(value);
+    return price === null ? null : { web_search_requests: price };
+  }
+  const { mode, litellm_provider: provider } = model;
+  if (key !== QUERIES || mode !== "rerank" || typeof provider !== "string") return null;
+  const price = TELLS_SEARCH_UNITS.has(providerName(provider)) ? exactUsd(value) : null;
+  return price === null ? null : { search_units: price };
+}
+
 /** The price of one search, where it does not depend on how much is searched. */
 function oneSearchPrice(value: unknown): string | null {
   const [first, ...others] = isObject(value) ? Object.values(value) : [];
-  if (typeof first !== "string" || others.some((each) => each !== first)) return null;
-  const price = parseDecimal(first);
+  return others.some((each) => each !== first) ? null : exactUsd(first);
+}
+
+/** A price in USD that is whole in nano-USD, as a table has it; null for all else. */
+function exactUsd(value: unknown): string | null {
+  const price = typeof value === "string" ? parseDecimal(value) : null;
   const nanoUsd = price === null ? null : scaled(price, FACTOR_DIGITS);
   return nanoUsd?.isExact ? usdText(nanoUsd.value) : null;
 }

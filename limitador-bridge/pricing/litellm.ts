@@ -7,7 +7,7 @@ import { type ImportedCosts, readCosts } from "./litellm-costs.ts";
 import { modelName, providerName } from "./litellm-names.ts";
 
 /** One model, as a PriceTable will have it. */
-export interface ImportedModel extends Omit<ImportedCosts, "notes"> {
+export interface ImportedModel extends Omit<ImportedCosts, "notes" | "isCostMissing"> {
   match: string;
   provider: string;
   maxOutputTokens: number | null;
@@ -70,10 +70,11 @@ function importModel(
   const litellmProvider = model.litellm_provider as string;
   const named = modelName(key, litellmProvider);
   if ("problem" in named) return leftOut(named.problem);
-  const { notes, ...costs } = readCosts(model);
+  const { notes, isCostMissing, ...costs } = readCosts(model);
   const hasRates = Object.keys(costs.rates).length > 0;
   if (!hasRates && costs.contextTiers.length === 0) return leftOut("no price per token", notes);
   if (costs.rates.input === undefined) return leftOut("no price per input token", notes);
+  if (isCostMissing) return leftOut("its other prices are 0, and it would be free", notes);
   const { source } = model;
   const isSource = typeof source === "string" && source !== "" && source.length < MAX_SOURCE_LENGTH;
   const imported = {

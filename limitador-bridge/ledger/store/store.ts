@@ -59,6 +59,8 @@ export interface CounterView {
   window: Window;
   /** What was carried over from the last period included. */
   limit: number;
+  /** So much of the limit was carried over; absent where nothing was. */
+  carriedOver?: number;
   used: number;
   held: number;
   /** max(0, limit − used − held) */

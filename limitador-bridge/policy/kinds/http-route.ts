@@ -16,6 +16,7 @@ import type { PolicyProblem } from "../policy-set.ts";
 import { checkSchema } from "../schema-check.ts";
 import type { FieldPath, SourceDocument } from "../source-document.ts";
 import { type PatternMatch, patternMatch, routePatternProblem } from "../text-match.ts";
+import { withoutNulls } from "../without-nulls.ts";
 import type { LoadedObject, PolicyKind } from "./kind.ts";
 import { oneOf } from "./object-schema.ts";
 
@@ -25,6 +26,11 @@ const NamedText = Type.Object({
   value: Type.String({ errorMessage: "a text" }),
 });
 
+/** Labels with dots between; the Gateway API takes them in lower case alone. */
+const LABEL = "[a-zA-Z0-9]([-a-zA-Z0-9]*[a-zA-Z0-9])?";
+/** What the Gateway API takes for the value of an exact path and of a prefix. */
+const PATH = /^\/(?:[-A-Za-z0-9/._~!$&'()*+,;=:@]|%[0-9a-fA-F]{2})*$/;
+
 const Match = Type.Object({
   path: Type.Optional(
     Type.Object({
@@ -32,7 +38,9 @@ const Match = Type.Object({
       value: Type.Optional(Type.String({ minLength: 1, errorMessage: "a path" })),
     }),
   ),
-  method: Type.Optional(Type.String({ minLength: 1, errorMessage: "an HTTP method" })),
+  method: Type.Optional(
+    oneOf("GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH"),
+  ),
   headers: Type.Optional(Type.Array(NamedText)),
   queryParams: Type.Optional(Type.Array(NamedText)),
 });
@@ -42,6 +50,9 @@ const Spec = Type.Object({
     Type.Array(
       Type.Object({
         kind: Type.Optional(Type.String()),
+        namespace: Type.Optional(
+          Type.String({ minLength: 1, errorMessage: "the parent's namespace" }),
+        ),
         name: Type.String({ minLength: 1, errorMessage: "the parent's name" }),
       }),
     ),
@@ -49,8 +60,9 @@ const Spec = Type.Object({
   hostnames: Type.Optional(
     Type.Array(
       Type.String({
-        pattern: "^(\\*\\.)?[^*]+$",
-        errorMessage: 'a host name such as "llm.example.com" or "*.example.com"',
+        pattern: `^(\\*\\.)?${LABEL}(\\.${LABEL})*$`,
+        maxLength: 253,
+        errorMessage: 'a host name without a port, such as "llm.example.com" or "*.example.com"',
       }),
     ),
   ),
@@ -80,14 +92,15 @@ class RouteCompiler {
   compile(): HttpRoute {
     const { metadata, spec = {} } = this.document.value as Static<typeof HttpRouteSchema>;
     const { creationTimestamp: created } = metadata;
+    const { statedNamespace } = this.document;
     const { hostnames = [], parentRefs = [], rules = [] } = spec;
     return {
       namespace: this.document.namespace,
       name: this.document.name ?? "",
       created: typeof created === "string" ? created : null,
       hosts: hostnames.map((host) => host.toLowerCase()),
-      gateways: parentRefs.flatMap(({ kind = "Gateway", name }) =>
-        kind === "Gateway" ? [name] : [],
+      gateways: parentRefs.flatMap(({ kind = "Gateway", namespace = statedNamespace, name }) =>
+        kind === "Gateway" ? [{ namespace, name }] : [],
       ),
       rules: (rules.length === 0 ? [{}] : rules).map((rule, i) => ({
         name: rule.name ?? null,
@@ -110,6 +123,12 @@ class RouteCompiler {
     const { value = "/" } = given;
     const type = (given.type ?? "PathPrefix") as PathMatch["type"];
     if (type === "RegularExpression") return { type, value: this.pattern(value, at) };
+    if (!PATH.test(value)) {
+      const message =
+        'expected a path that begins with "/", its characters encoded as in a URL, ' +
+        `found ${JSON.stringify(value)}`;
+      this.problems.push(this.document.problem(at, message));
+    }
     // As requests' paths are, so that both are written in the same way.
     return { type, value: normalPath(value) };
   }
@@ -140,7 +159,9 @@ class RouteCompiler {
   }
 }
 
-function load(document: SourceDocument): LoadedObject<HttpRoute> {
+function load(written: SourceDocument): LoadedObject<HttpRoute> {
+  // As templates write fields that nobody filled in, and as the API server takes them.
+  const document = written.within([], withoutNulls(written.value));
   const wrong = checkSchema(document, HttpRouteSchema);
   if (wrong.length > 0) return { object: null, problems: wrong };
   const compiler = new RouteCompiler(document);

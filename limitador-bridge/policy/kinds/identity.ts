@@ -35,6 +35,7 @@ const HEADER_PROPERTIES: Record<string, string> = {
   "request.useragent": "user-agent",
   "request.referer": "referer",
   "request.id": "x-request-id",
+  "request.host": headerName("host"),
 };
 
 function untrusted(expression: CompiledExpression, trusted: ReadonlySet<string>): string[] {

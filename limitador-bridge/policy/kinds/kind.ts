@@ -29,5 +29,7 @@ export interface PolicyKind<T = unknown> {
   subject?(object: T): string;
   /** What is allowed in the object, but probably not what was meant. */
   warnings?(object: T): readonly PolicyProblem[];
+  /** What is wrong with a document beside what `load` tells. */
+  check?(document: SourceDocument): PolicyProblem[];
   load(document: SourceDocument): LoadedObject<T>;
 }

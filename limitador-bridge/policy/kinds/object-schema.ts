@@ -19,16 +19,19 @@ export function oneOf(...words: string[]) {
   );
 }
 
+/** Whatever else Kubernetes puts there is accepted. */
+export const Metadata = Type.Object({
+  name: objectName("a name"),
+  namespace: Type.Optional(objectName("a namespace")),
+});
+
 /** A Kubernetes object with this spec. Metadata may have whatever Kubernetes puts there. */
 export function objectSchema(apiVersion: string, kind: string, spec: TSchema) {
   return Type.Object(
     {
       apiVersion: Type.Literal(apiVersion),
       kind: Type.Literal(kind),
-      metadata: Type.Object({
-        name: objectName("a name"),
-        namespace: Type.Optional(objectName("a namespace")),
-      }),
+      metadata: Metadata,
       spec,
       status: Type.Optional(Type.Object({})),
     },

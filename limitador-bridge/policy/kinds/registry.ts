@@ -26,31 +26,46 @@ function groupOf(apiVersion: string): string {
 
 export type KindMatch =
   | { kind: PolicyKind }
+  /** Its items are objects of this kind. */
+  | { listOf: PolicyKind }
   | { problem: string; field: "apiVersion" | "kind" }
   /** Some other Kubernetes object. */
   | "ignored";
 
-/** Which kind an object is of. Near misses are problems, so that no typo switches a limit off. */
+const LIST = "List";
+
+function hasVersion({ apiVersion, olderVersions }: PolicyKind, wanted: string): boolean {
+  return apiVersion === wanted || olderVersions?.includes(wanted) === true;
+}
+
+/**
+ * Which kind an object is of, or which one it lists. Near misses are problems, so that no typo
+ * switches a limit off.
+ */
 export function findKind(
   kinds: readonly PolicyKind[],
   apiVersion: string,
   kind: string,
 ): KindMatch {
-  const exact = kinds.find(
-    (known) =>
-      known.kind === kind &&
-      (known.apiVersion === apiVersion || known.olderVersions?.includes(apiVersion) === true),
+  const named = (known: PolicyKind) => known.kind === kind || known.kind + LIST === kind;
+  const exact = kinds.find((known) => named(known) && hasVersion(known, apiVersion));
+  if (exact !== undefined) return exact.kind === kind ? { kind: exact } : { listOf: exact };
+  // Kinds of the same name in groups that are not like any of ours are someone else's.
+  const group = closestName(
+    groupOf(apiVersion),
+    kinds.map((known) => groupOf(known.apiVersion)),
   );
-  if (exact !== undefined) return { kind: exact };
-  const siblings = kinds.filter((known) => groupOf(known.apiVersion) === groupOf(apiVersion));
-  const sameKind = siblings.find((known) => known.kind === kind);
-  if (sameKind !== undefined) {
-    const problem = `expected "${sameKind.apiVersion}", found "${apiVersion}"`;
+  if (group === null) return "ignored";
+  const meant = kinds.find(named);
+  if (meant !== undefined) {
+    const problem = `expected "${meant.apiVersion}", found "${apiVersion}"`;
     return { problem, field: "apiVersion" };
   }
   // A GRPCRoute is near an HTTPRoute, but no typo of it.
-  const names = siblings.flatMap((known) => (known.isForeign === true ? [] : [known.kind]));
-  const closest = closestName(kind, names);
+  const names = kinds
+    .filter((known) => groupOf(known.apiVersion) === group && known.isForeign !== true)
+    .map((known) => known.kind);
+  const closest = closestName(kind, [...names, ...names.map((name) => name + LIST)]);
   // Kuadrant's RateLimitPolicy is near TokenRateLimitPolicy, too, but no typo of it.
   const isTypo = closest !== null && Math.abs(closest.length - kind.length) <= 2;
   if (!isTypo && groupOf(apiVersion) !== OWN_GROUP) return "ignored";

@@ -13,6 +13,11 @@ const duration = Type.String({
   errorMessage: 'a duration such as "24h", "1h30m" or "1d"',
 });
 
+/** Where `carryOver` is given elsewhere. */
+const misplaced = {
+  carryOver: "only a calendar window carries over, as window: {calendar: month, carryOver: 50}",
+};
+
 const Window = Type.Union(
   [
     duration,
@@ -22,10 +27,17 @@ const Window = Type.Union(
         timeZone: Type.Optional(
           Type.String({ errorMessage: 'an IANA time zone such as "Europe/Berlin"' }),
         ),
+        carryOver: Type.Optional(
+          Type.Integer({
+            minimum: 1,
+            maximum: 100,
+            errorMessage: "a percentage: an integer from 1 to 100",
+          }),
+        ),
       },
       closed,
     ),
-    Type.Object({ sliding: duration }, closed),
+    Type.Object({ sliding: duration }, { ...closed, misplaced }),
   ],
   {
     errorMessage:
@@ -45,7 +57,7 @@ const Rate = Type.Object(
     window: Window,
     unit: Type.Optional(oneOf(...UNITS)),
   },
-  closed,
+  { ...closed, misplaced },
 );
 
 const When = Type.Array(Type.Object({ predicate: Expression }, closed));

@@ -46,6 +46,8 @@ export interface CompiledLimit {
 
 export interface TokenRateLimitPolicy {
   targetRef: { group: string; kind: string; name: string; sectionName?: string };
+  /** Where the target lies; null: the file does not say. */
+  targetNamespace: string | null;
   /** Bare limits are defaults. */
   role: "defaults" | "overrides";
   strategy: "atomic" | "merge";
@@ -87,6 +89,7 @@ class PolicyCompiler {
     this.warnOfUnreadTargets(targets, [...owner, "dataExtraction", "response"]);
     return {
       targetRef: this.spec.targetRef,
+      targetNamespace: this.document.statedNamespace,
       role,
       strategy: (rules.strategy ?? "atomic") as "atomic" | "merge",
       limits,

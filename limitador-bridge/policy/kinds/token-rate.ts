@@ -1,6 +1,6 @@
 /** The rates of a limit: amounts by unit, and windows. */
 import type { Unit } from "../../ledger/store/store.ts";
-import { maxWindowMs, type Window } from "../../ledger/window.ts";
+import { maxWindowMs, type Window, withCarryOver } from "../../ledger/window.ts";
 import type { PolicyProblem } from "../policy-set.ts";
 import { foundText } from "../schema-check.ts";
 import type { FieldPath, SourceDocument } from "../source-document.ts";
@@ -49,12 +49,13 @@ function compileWindow(text: WindowText, path: FieldPath, problem: Problem): Win
     const lengthMs = compileLength(text.sliding, [...path, "sliding"], problem);
     return lengthMs === null ? null : { kind: "sliding", lengthMs };
   }
-  const { calendar, timeZone = "UTC" } = text;
+  const { calendar, timeZone = "UTC", carryOver } = text;
   if (!isTimeZone(timeZone)) {
     const expected = 'an IANA time zone such as "Europe/Berlin"';
     return problem([...path, "timeZone"], `expected ${expected}, found ${foundText(timeZone)}`);
   }
-  return { kind: "calendar", period: calendar as "hour" | "day" | "week" | "month", timeZone };
+  const period = calendar as "hour" | "day" | "week" | "month";
+  return withCarryOver({ kind: "calendar", period, timeZone }, carryOver ?? 0);
 }
 
 /** The rates at `path`; what is wrong with them is added to `problems`. */

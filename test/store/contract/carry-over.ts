@@ -27,7 +27,9 @@ export function carryOverContract(bench: Bench): void {
       await spend("a", used, daily(percent));
       expect(await store.counters("", 10)).toMatchObject([{ limit: 100, used }]);
       clock.advance(dayMs);
-      expect(await store.counters("", 10)).toMatchObject([{ limit, used: 0, remaining: limit }]);
+      const [view] = await store.counters("", 10);
+      expect(view).toMatchObject({ limit, used: 0, remaining: limit });
+      expect(view?.carriedOver ?? 0).toBe(limit - 100);
       const over = daily(percent, { reserve: limit + 1 });
       expect(await store.reserve(reservation("b", [over]))).toMatchObject({
         admitted: false,

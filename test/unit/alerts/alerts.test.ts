@@ -65,7 +65,8 @@ describe("a budget's threshold", () => {
       { percent: 100, action: "reject", level: "organization", name: "acme" },
       "critical",
       "Organization acme has reached 100 % of the budget of 2026-11, counting what is held for " +
-        "requests under way: 6400.12 of 8000 USD are spent. Requests are refused until 2026-12-01T00:00:00.000Z.",
+        "requests under way: 6400.12 of 8000 USD are spent. Requests are refused until " +
+        "2026-12-01T00:00:00.000Z.",
     ],
     [
       { percent: 100, action: "reject", mode: "shadow", usedNanoUsd: 8_000_000_000_000 },

@@ -202,14 +202,14 @@ test("the bare WasmPlugin does not ask for what Istio cannot give it", () => {
   ]);
 });
 
-test("Envoy Gateway puts the filter before the router of every filter chain, with TLS and without", () => {
+test("Envoy Gateway puts the filter before each chain's router, with TLS and without", () => {
   const policy = objectIn("gateway/tollgate.yaml", "EnvoyPatchPolicy");
   expect(at(policy, "spec", "jsonPatches", 1, "operation", "jsonPath")).toBe(
     "$..http_filters[?(@.name=='envoy.filters.http.router')]",
   );
 });
 
-test("what the service takes policies and prices from is seen by those who add objects to it", () => {
+test("who adds objects to the policies sees all that the service reads", () => {
   const pod = at(objectIn("kubernetes/budget-service.yaml", "StatefulSet"), "spec", "template");
   const folders = (container: unknown) =>
     at<{ mountPath: string }[]>(container, "volumeMounts")

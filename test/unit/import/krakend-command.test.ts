@@ -56,6 +56,17 @@ describe("the command", () => {
     await expect(run(["krakend", "--x", "k.json"], "{}")).rejects.toThrow("Unknown option '--x'");
   });
 
+  test.each([
+    ["", "nothing"],
+    [" ", "nothing"],
+    ["g".repeat(254), "254"],
+  ])("%j is no Gateway's name", async (gateway, found) => {
+    const text = JSON.stringify(config([endpoint(SAMPLE_QUOTA)]));
+    await expect(run(["krakend", "--gateway", gateway, "k.json"], text)).rejects.toThrow(
+      `--gateway: expected a name of 1 to 253 characters, found ${found}`,
+    );
+  });
+
   test("a remark of the whole file has no field", () => {
     expect(remarkText("f", { line: 3, field: "", message: "m" })).toBe("f:3: m");
   });

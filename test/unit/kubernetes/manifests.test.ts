@@ -36,6 +36,7 @@ describe.each([
     );
     expect(container.volumeMounts).toEqual([
       { name: "policies", mountPath: "/etc/tollgate/policies/config", readOnly: true },
+      { name: "prices", mountPath: "/etc/tollgate/policies/prices", readOnly: true },
       { name: "cluster-policies", mountPath: FOLDER },
       {
         name: "api-access",

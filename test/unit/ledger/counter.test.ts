@@ -6,6 +6,7 @@ import {
   counterId,
   fits,
   isOver,
+  limitInForce,
   parseCounterId,
   resetsAt,
   viewOf,
@@ -110,7 +111,11 @@ describe("a counter that carries over", () => {
       ...{ used: 0, held: 0, previousUsed: 3, previousHeld: 1 },
       ...{ previousStartMs: 0, previousLimit: 10 },
     });
-    expect(viewOf(second, dayMs)).toMatchObject({ limit: 13, remaining: 13 });
+    const view = viewOf(second, dayMs);
+    expect(view).toMatchObject({ limit: 13, carriedOver: 3, remaining: 13 });
+    expect(limitInForce({ ...daily, limit: 20 }, view)).toBe(23);
+    expect(limitInForce({ ...daily, limit: max }, view)).toBe(max);
+    expect(limitInForce({ ...fixed, limit: 20 }, view)).toBe(20);
     const third = adjust(second, dayMs, { used: 12, held: 0 });
     expect(fits(third, { reserve: 1 }, dayMs)).toBe(true);
     expect(fits(third, { reserve: 2 }, dayMs)).toBe(false);

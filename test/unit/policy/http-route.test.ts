@@ -237,8 +237,33 @@ describe("HTTPRoute objects", () => {
     ],
     [
       httpRoute("r", "{hostnames: [a.*.com]}"),
-      "policies.yaml:4:20: spec.hostnames[0]: expected a host name such as " +
+      "policies.yaml:4:20: spec.hostnames[0]: expected a host name without a port, such as " +
         '"llm.example.com" or "*.example.com", found "a.*.com"',
+    ],
+    [
+      httpRoute("r", "{hostnames: ['a.com:8080']}"),
+      "policies.yaml:4:20: spec.hostnames[0]: expected a host name without a port, such as " +
+        '"llm.example.com" or "*.example.com", found "a.com:8080"',
+    ],
+    [
+      httpRoute("r", "{rules: [{matches: [{path: {value: v1}}]}]}"),
+      "policies.yaml:4:42: spec.rules[0].matches[0].path.value: expected a path that begins " +
+        'with "/", its characters encoded as in a URL, found "v1"',
+    ],
+    [
+      httpRoute("r", "{rules: [{matches: [{path: {type: Exact, value: /v1?a=b}}]}]}"),
+      "policies.yaml:4:55: spec.rules[0].matches[0].path.value: expected a path that begins " +
+        'with "/", its characters encoded as in a URL, found "/v1?a=b"',
+    ],
+    [
+      httpRoute("r", "{rules: [{matches: [{method: post}]}]}"),
+      'policies.yaml:4:36: spec.rules[0].matches[0].method: expected "GET" or "HEAD" or ' +
+        '"POST" or "PUT" or "DELETE" or "CONNECT" or "OPTIONS" or "TRACE" or "PATCH", found "post"',
+    ],
+    [
+      httpRoute("r", "{parentRefs: [{name: null}], rules: [null]}"),
+      "policies.yaml:4:21: spec.parentRefs[0].name: is missing: expected the parent's name\n" +
+        "policies.yaml:4:44: spec.rules[0]: expected a map, found nothing",
     ],
     [
       httpRoute("r", "{rules: [{matches: [{path: {type: Prefix, value: /a}}]}]}"),
@@ -258,7 +283,34 @@ describe("HTTPRoute objects", () => {
       'policies.yaml:4:80: spec.rules[0].matches[0].headers[0].value: the pattern "(a+)+" ' +
         "repeats a group that can itself match in several ways, which can take for ever",
     ],
+    [
+      httpRoute("r", `{rules: [{matches: [${like("/[a-z]+-?[a-z]+-?[a-z]+/")}]}]}`),
+      "policies.yaml:4:67: spec.rules[0].matches[0].path.value: the pattern " +
+        '"/[a-z]+-?[a-z]+-?[a-z]+/" has too many open repetitions, which can take very long; ' +
+        "begin with ^ and repeat [^x]* up to the x that follows",
+    ],
   ])("%j is refused", (text, problem) => {
-    expect(problemsOf(load(text))).toEqual([problem]);
+    expect(problemsOf(load(text))).toEqual(problem.split("\n"));
+  });
+
+  test("fields that are null are left out", () => {
+    const loaded = load(
+      files(
+        gateway,
+        httpRoute("empty", "").replace("status: {parents: []}", "status:"),
+        httpRoute("r", "{parentRefs: null, hostnames: null, rules: [{name: null, matches: null}]}"),
+        onRoute("r", "p", "own"),
+        httpRoute(
+          "s",
+          "{hostnames: [b.org], rules: [{matches: [{path: {type: null, value: /a}, method: null, " +
+            "headers: null, queryParams: [{type: null, name: q, value: '1'}]}]}]}",
+        ),
+        onRoute("s", "t", "other"),
+      ),
+    );
+    expect(problemsOf(loaded)).toEqual([]);
+    expect(matched(loaded, request())).toEqual(["gateway"]);
+    const other = { request: { path: "/a/b?q=1", host: "b.org" } };
+    expect(matched(loaded, request({ attributes: other }))).toEqual(["other"]);
   });
 });

@@ -82,6 +82,8 @@ describe("headers that nobody said to trust", () => {
       `policies.yaml:5:9: spec.user: ${untrusted("x-user")}`,
     ],
     ["  app: request.useragent\n", `policies.yaml:5:8: spec.app: ${untrusted("user-agent")}`],
+    ["  team: request.host\n", `policies.yaml:5:9: spec.team: ${untrusted(":authority")}`],
+    ["  team: request.headers.host\n", `policies.yaml:5:9: spec.team: ${untrusted(":authority")}`],
     [
       "  app: request.headers[request.method]\n  trustedHeaders: [x-a]\n",
       "policies.yaml:5:8: spec.app: reads any header: read each one by its literal name",
@@ -93,6 +95,13 @@ describe("headers that nobody said to trust", () => {
     ],
   ])("%j", (spec, problem) => {
     expect(problemsOf(load(identity(spec)))).toEqual([problem]);
+  });
+
+  test.each(["host", ":authority"])("request.host may be trusted as %s", (name) => {
+    const spec = `  team: request.host.split(".")[0]\n  trustedHeaders: ["${name}"]\n`;
+    const loaded = load(identity(spec));
+    expect(problemsOf(loaded)).toEqual([]);
+    expect(loaded.set.payer(request()).team).toBe("llm");
   });
 
   test("trusted headers are compared without letter case", () => {

@@ -125,6 +125,54 @@ describe("prices per token", () => {
   });
 });
 
+describe("reranking", () => {
+  const tokens = '"input_cost_per_token": 0.0, "output_cost_per_token": 0.0';
+  /** What is made of a model of this provider and mode with a price for a query. */
+  const rerank = (provider: string, mode: string, price = "0.002") => {
+    const value = parseExactJson(
+      `{"r": {"litellm_provider": "${provider}", "mode": "${mode}", ${tokens},
+        "input_cost_per_query": ${price}, "max_query_tokens": 2048}}`,
+    );
+    if (!isLiteLlm(value)) throw new Error("no LiteLLM layout");
+    const { models, notes } = importLiteLlm(value);
+    return [models.map(({ rates, perUnit }) => ({ rates, perUnit })), notes];
+  };
+  const rates = { input: "0", output: "0" };
+
+  test.each(["cohere", "azure_ai"])("of %s is priced by search units", (provider) => {
+    expect(rerank(provider, "rerank")).toEqual([
+      [{ rates, perUnit: { search_units: "0.002" } }],
+      [],
+    ]);
+  });
+
+  test("that costs nothing is free", () => {
+    expect(rerank("cohere", "rerank", "0.0")).toEqual([
+      [{ rates, perUnit: { search_units: "0" } }],
+      [],
+    ]);
+  });
+
+  test.each([
+    ["of a provider that tells no search units", "bedrock", "rerank", "0.001"],
+    ["finer than a nano-USD", "cohere", "rerank", "2e-10"],
+    ["queries of another mode", "cohere", "chat", "0.002"],
+  ])("%s: left out rather than free", (_, provider, mode, price) => {
+    expect(rerank(provider, mode, price)).toEqual([
+      [],
+      [
+        "r: input_cost_per_query not translated",
+        "r: left out: its other prices are 0, and it would be free",
+      ],
+    ]);
+  });
+
+  test("a price of tokens is kept beside one that is not translated", () => {
+    const { model } = imported('"input_cost_per_token": 1e-06, "input_cost_per_query": 1');
+    expect(model?.rates).toEqual({ input: "1" });
+  });
+});
+
 describe("what cannot be translated is told", () => {
   test.each<[string, string, string[]]>([
     [
