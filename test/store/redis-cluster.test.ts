@@ -1,11 +1,21 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, describe, expect, test } from "vitest";
+import { scripts } from "../../limitador-bridge/ledger/store/redis/script.ts";
 import { Shards, slotOf } from "../../limitador-bridge/ledger/store/redis/shards.ts";
 import { RedisStore } from "../../limitador-bridge/ledger/store/redis.ts";
+import { openResilient } from "../../limitador-bridge/ledger/store/resilient.ts";
 import type { LimitClaim } from "../../limitador-bridge/ledger/store/store.ts";
 import { claim, recordIds, reservation, settlement } from "./contract/fixture.ts";
 import { storeContract } from "./contract.ts";
+import { unavailable } from "./flaky-store.ts";
 import { startCluster } from "./redis/redis-cluster.ts";
+import type { RedisServer } from "./redis/redis-server.ts";
+
+const folder = await mkdtemp(join(tmpdir(), "tollgate-cluster-"));
+afterAll(() => rm(folder, { recursive: true, force: true }));
 
 const cluster = await startCluster();
 afterAll(() => cluster.stop());
@@ -151,6 +161,34 @@ describe("redis cluster", () => {
     await two.close();
   });
 
+  test.each([
+    ["before all shards were asked", limits(1e9).slice(0, 2)],
+    ["between home and the shard of its claims", limits(1e9).slice(0, 1)],
+  ])("a decision too late, %s, is refused: nothing held or charged after", async (_, claims) => {
+    const prefix = nextPrefix();
+    const journalPath = join(folder, prefix);
+    const store = await openResilient(open(prefix), { journalPath });
+    const given = claims.map((one) => ({ ...one, onExpiry: 10 }));
+    await store.ping();
+    const shards = new Shards(prefix, 64);
+    const slow = await cluster.primaryOf(slotOf(shards.ofClaim({ key: "alice" }).keys.meta));
+    const id = await idHomeNot(slow, shards);
+    await slow.client.script("FLUSH");
+    await slow.client.script("LOAD", scripts.release.lua);
+    slow.signal("SIGSTOP");
+    await unavailable(store.reserve(reservation(id, given, { holdMs: 300 })));
+    const released = store.release(id);
+    await sleep(50);
+    slow.signal("SIGCONT");
+    await released;
+    await sleep(400);
+    expect(await store.expire()).toEqual([]);
+    const views = await store.counters("", 10);
+    expect(views.map(({ used, held }) => [used, held])).toEqual(given.map(() => [0, 0]));
+    expect(await recordIds(store)).toEqual([]);
+    await store.close();
+  });
+
   test("a slot is moved under load: nothing is lost or counted twice", async () => {
     const prefix = nextPrefix();
     const store = open(prefix);
@@ -180,6 +218,14 @@ describe("redis cluster", () => {
     await store.close();
   }, 60_000);
 });
+
+/** An id whose home is at another primary than this one. */
+async function idHomeNot(primary: RedisServer, shards: Shards): Promise<string> {
+  for (let n = 0; ; n += 1) {
+    const slot = slotOf(shards.homeOf(`late${n}`).keys.meta);
+    if ((await cluster.primaryOf(slot)) !== primary) return `late${n}`;
+  }
+}
 
 /** Eight clients that reserve and settle, trying again until it works. */
 function startLoad(store: RedisStore) {

@@ -5,11 +5,13 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, expect, test } from "vitest";
 import { openStore } from "../../limitador-bridge/ledger/store/open-store.ts";
+import { scripts } from "../../limitador-bridge/ledger/store/redis/script.ts";
 import {
   type ResilientStore,
   StoreUnavailable,
 } from "../../limitador-bridge/ledger/store/resilient.ts";
 import { claim, recordIds, reservation, settlement } from "./contract/fixture.ts";
+import { unavailable } from "./flaky-store.ts";
 import { freePort, startRedis } from "./redis/redis-server.ts";
 
 const folder = await mkdtemp(join(tmpdir(), "tollgate-away-"));
@@ -91,6 +93,29 @@ test.each(["paused", "killed"] as const)(
   },
   60_000,
 );
+
+test("a decision that comes too late is refused: nothing is held or charged after", async () => {
+  const server = await startRedis();
+  const store = await open(server.port, "late");
+  const charged = claims.map((one) => ({ ...one, onExpiry: 10 }));
+  await store.reserve(reservation("warm", charged));
+  await store.release("warm");
+  // Redis knows how to release, and has to be told how to reserve.
+  await server.client.script("FLUSH");
+  await server.client.script("LOAD", scripts.release.lua);
+  server.signal("SIGSTOP");
+  await unavailable(store.reserve(reservation("late", charged, { holdMs: 300 })));
+  const released = store.release("late");
+  await sleep(50);
+  server.signal("SIGCONT");
+  await released;
+  await sleep(400);
+  expect(await store.expire()).toEqual([]);
+  expect(await store.counters("", 10)).toMatchObject([{ used: 0, held: 0 }]);
+  expect(await recordIds(store)).toEqual([]);
+  await store.close();
+  await server.stop();
+});
 
 test("the store opens while Redis is away, and settles when it comes", async () => {
   const port = await freePort();

@@ -117,6 +117,30 @@ describe("reserve while the store is away", () => {
     ]);
   });
 
+  test("a release waits for its decision to end, at the end of the process on disk", async () => {
+    flaky.mode = "hangs";
+    const claims = [claim({ key: "free", reserve: 40, window: hour })];
+    await unavailable(store.reserve(reservation("ended", claims)));
+    const calls = flaky.calls;
+    const released = store.release("ended");
+    await sleep(10);
+    expect(flaky.calls).toBe(calls);
+    flaky.resume();
+    await released;
+    expect(await flaky.counters("", 10)).toMatchObject([{ key: "free", used: 0, held: 0 }]);
+    flaky.mode = "hangs";
+    await unavailable(store.reserve(reservation("hanging", claims)));
+    store.release("hanging");
+    const inner = flaky;
+    await store.close();
+    inner.resume();
+    await sleep(5);
+    expect(await inner.counters("", 10)).toMatchObject([{ key: "free", held: 40 }]);
+    await open();
+    await untilClosed(store);
+    expect(await flaky.counters("", 10)).toMatchObject([{ key: "free", used: 0, held: 0 }]);
+  });
+
   test("too many at one time are refused at once", async () => {
     await store.close();
     await open({ maxInFlight: 2, reserveTimeoutMs: 5_000 });

@@ -8,7 +8,7 @@
  * one denies.
  *
  * Settlements are as durable as Redis makes them: `appendonly yes`, and on clusters and behind
- * Sentinel they are acknowledged only when `wait` replicas (1) have them.
+ * Sentinel they are acknowledged only when `wait` replicas (1) have them, or all that are there.
  */
 import type { UsageRecord } from "../../contract/usage-record.ts";
 import {
@@ -91,11 +91,13 @@ export class RedisStore implements Store {
     for (const settlement of settlements) checkSettlement(settlement);
     await this.#ready();
     const touched = new Set<Shard>();
+    const { cutOffs } = this.#link;
     const results = await Promise.all(
       settlements.map((settlement) => this.#settlements.settle(settlement, touched)),
     );
     if (this.#url.waitReplicas > 0 && touched.size > 0) {
-      await this.#link.waitForReplicas([...touched].map((shard) => shard.keys.meta));
+      const marks = [...touched].map((shard) => shard.keys.mark);
+      await this.#link.waitForReplicas(marks, cutOffs);
     }
     return results;
   }

@@ -8,7 +8,8 @@
  *             store is back, before decisions go to it again, each id counting once
  *   release, shrink, appendRecord   the same
  * A decision that comes later than its timeout has perhaps been made: where the shadow denied it,
- * it is released. A caller that denies a request after StoreUnavailable calls release as well.
+ * it is released. A caller that denies a request after StoreUnavailable calls release as well,
+ * which goes out when the decision has ended, and so never before it.
  * A lease is never granted by the shadow, whatever that says: it is given back here at once.
  */
 import { setImmediate as nextTurn } from "node:timers/promises";
@@ -21,6 +22,7 @@ import {
   checkSettlement,
   recordTimeMs,
 } from "../request-check.ts";
+import { AsksUnderWay } from "./resilient/asks-under-way.ts";
 import { Breaker } from "./resilient/breaker.ts";
 import { Journal, type JournalEntry } from "./resilient/journal.ts";
 import { late, Patience } from "./resilient/patience.ts";
@@ -36,7 +38,7 @@ import type {
   SettleResult,
   Store,
 } from "./store.ts";
-import { StoreError } from "./store-error.ts";
+import { NotReplicated, StoreError } from "./store-error.ts";
 
 export interface ResilientOptions {
   /** Folder of the journal; of this process alone. */
@@ -108,9 +110,13 @@ export class ResilientStore implements Store {
   readonly #heard = () => this.#patience.heard();
   /** Ids that only the shadow knows: there is nothing to release in the store. */
   readonly #neverAsked = new Set<string>();
+  readonly #underWay = new AsksUnderWay();
+  /** By id, releases that wait for its decision to end. */
+  readonly #lateReleases = new Map<string, Promise<void>>();
   #probing: Promise<void> | null = null;
   #inFlight = 0;
   #replayedEntries = 0;
+  #closing = false;
   #closed = false;
 
   constructor(inner: Store, journal: Journal, options: ResilientOptions) {
@@ -142,7 +148,8 @@ export class ResilientStore implements Store {
   async reserve(request: ReserveRequest): Promise<ReserveResult> {
     checkReserve(request);
     if (this.#breaker.isOpen) {
-      this.#neverAsked.add(request.id);
+      // Asked before, with other claims, it may be held.
+      if (this.#underWay.ended(request.id) === undefined) this.#neverAsked.add(request.id);
       dropOldest(this.#neverAsked, maxNeverAsked);
       throw this.#unavailable(request, "circuit open");
     }
@@ -154,6 +161,7 @@ export class ResilientStore implements Store {
     const asked = this.#inner.reserve(request).finally(() => {
       this.#inFlight -= 1;
     });
+    this.#underWay.add(request.id, asked);
     asked.then(this.#heard, () => {});
     let result: ReserveResult | typeof late;
     try {
@@ -213,10 +221,27 @@ export class ResilientStore implements Store {
 
   async release(id: string): Promise<void> {
     checkId(id);
-    if (this.#neverAsked.delete(id)) {
-      this.#shadow.release(id);
-      return;
-    }
+    const asked = this.#underWay.ended(id);
+    if (this.#neverAsked.delete(id)) this.#shadow.release(id);
+    else if (asked === undefined) await this.#releaseNow(id);
+    else await this.#releaseAfter(asked, id);
+  }
+
+  /** Gives back here at once, and in the store when the decision has ended. */
+  async #releaseAfter(asked: Promise<void>, id: string): Promise<void> {
+    this.#shadow.release(id);
+    const isMine = () => this.#lateReleases.get(id) === release;
+    // Where it is not mine any more a later release does it, or the journal has it.
+    const release: Promise<void> = asked
+      .then(() => (isMine() ? this.#releaseNow(id) : undefined))
+      .finally(() => {
+        if (isMine()) this.#lateReleases.delete(id);
+      });
+    this.#lateReleases.set(id, release);
+    await release;
+  }
+
+  async #releaseNow(id: string): Promise<void> {
     const done = await this.#orJournal(() => this.#inner.release(id), [{ release: id }]);
     if (done === null) this.#shadow.release(id);
     else this.#shadow.gone(id);
@@ -245,7 +270,8 @@ export class ResilientStore implements Store {
         return result;
       } catch (error) {
         if (!isUnavailable(error)) throw error;
-        this.#breaker.failed();
+        // The store decides by what it was told, so that decisions may go on to be its own.
+        if (!(error instanceof NotReplicated)) this.#breaker.failed();
       }
     }
     if (this.#closed) throw new StoreError("unavailable", "store is closed");
@@ -277,12 +303,25 @@ export class ResilientStore implements Store {
 
   /** What is journaled stays on disk for the next process. */
   async close(): Promise<void> {
-    if (this.#closed) return;
-    this.#closed = true;
+    if (this.#closing) return;
+    this.#closing = true;
     clearInterval(this.#probe);
     await this.#probing;
+    await this.#endReleases();
+    this.#closed = true;
     await this.#journal.close();
     await this.#inner.close();
+  }
+
+  /** What decisions that do not end are to be released from waits on disk. */
+  async #endReleases(): Promise<void> {
+    const waiting = Promise.allSettled([...this.#lateReleases.values()]);
+    if ((await within(waiting, this.#otherTimeoutMs)) !== late) return;
+    const ids = [...this.#lateReleases.keys()];
+    this.#lateReleases.clear();
+    await this.#journal.append(ids.map((id) => ({ release: id }))).catch((error: Error) => {
+      this.#warn(`reservations ${ids.join(", ")} not released: ${error.message}`);
+    });
   }
 
   #probeOnce(): void {

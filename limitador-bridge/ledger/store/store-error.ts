@@ -26,6 +26,17 @@ export class StoreError extends Error {
   }
 }
 
+/**
+ * Of code unavailable: the store works and has what it was told, but not its replicas as yet.
+ * Telling it again waits for them again, and counts nothing twice.
+ */
+export class NotReplicated extends StoreError {
+  constructor(message: string) {
+    super("unavailable", message);
+    this.name = "NotReplicated";
+  }
+}
+
 /** A StoreError of code invalid_input. */
 export function invalidInput(message: string): StoreError {
   return new StoreError("invalid_input", message);

@@ -15,6 +15,7 @@
  *   P r               zset     positions of records, `<time>!<id>`, in their order (all scores 0)
  *   P r:<position>    string   a usage record, JSON
  *   P q:<request id>  zset     positions of the records of one request (all scores 0)
+ *   P w               string   the mark of PrimaryWait, empty; goes after a minute
  *   P b:…, P k…                of reconciliation, see reconcile/redis-scripts.ts
  */
 import type { RecordPosition } from "../record-query.ts";
@@ -23,6 +24,7 @@ export interface ShardKeys {
   /** P */
   prefix: string;
   meta: string;
+  mark: string;
   names: string;
   overs: string;
   expiries: string;
@@ -39,6 +41,7 @@ export function shardKeys(prefix: string, tag: string): ShardKeys {
   return {
     prefix: p,
     meta: `${p}m`,
+    mark: `${p}w`,
     names: `${p}n`,
     overs: `${p}o`,
     expiries: `${p}x`,

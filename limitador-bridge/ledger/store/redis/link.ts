@@ -31,6 +31,7 @@ export class Link {
   readonly #timeoutMs: number;
   readonly #replicas: ReplicaWait;
   #isCorked = false;
+  #cutOffs = 0;
 
   constructor(url: RedisUrl, options: LinkOptions) {
     this.#timeoutMs = options.timeoutMs;
@@ -38,7 +39,12 @@ export class Link {
     this.isCluster = this.#client instanceof Cluster;
     const warn = (message: string) => options.onWarning?.(message);
     this.#client.on("error", (error: Error) => warn(`redis: ${error.message}`));
-    for (const event of ["close", "-node"]) this.#client.on(event, () => options.onCutOff?.());
+    for (const event of ["close", "-node"]) {
+      this.#client.on(event, () => {
+        this.#cutOffs += 1;
+        options.onCutOff?.();
+      });
+    }
     this.#replicas = new ReplicaWait(url.waitReplicas, warn);
   }
 
@@ -99,13 +105,25 @@ export class Link {
     });
   }
 
+  /** How often a connection has been cut off. */
+  get cutOffs(): number {
+    return this.#cutOffs;
+  }
+
   /**
-   * Waits until replicas have what was written to the shards of these keys (see ReplicaWait).
-   * @throws StoreError unavailable where they have it not in a second and a half.
+   * Waits until replicas have what was written to the shards of these marks (see ReplicaWait).
+   * @param cutOffs as it was before that was written
+   * @throws StoreError unavailable where they have it not in time, or a connection was cut off, so
+   * that what the replicas have may be of another primary.
    */
-  async waitForReplicas(keys: string[]): Promise<void> {
-    const nodes = () => [...new Set(keys.map((key) => this.#nodeOf(key)))];
-    await this.#reading(() => Promise.all(nodes().map((node) => this.#replicas.of(node))));
+  async waitForReplicas(marks: string[], cutOffs: number): Promise<void> {
+    const waits = () => {
+      const markOf = new Map(marks.map((mark) => [this.#nodeOf(mark), mark]));
+      return [...markOf].map(([node, mark]) => this.#replicas.of(node, mark));
+    };
+    const reached = await this.#reading(() => Promise.all(waits()));
+    if (cutOffs === this.#cutOffs || reached.every((replicas) => replicas === 0)) return;
+    throw new StoreError("unavailable", "redis: cut off while replicas were waited for");
   }
 
   #nodeOf(key: string): Redis {
@@ -135,6 +153,7 @@ export class Link {
   }
 
   async close(): Promise<void> {
+    this.#replicas.close();
     if (this.#client.status === "ready") await this.#client.quit().catch(() => {});
     this.#client.disconnect();
   }

@@ -145,8 +145,11 @@ export class Reservations {
     }
   }
 
+  /** Home last, since it says where the others are: what is cut short can be done again. */
   async #releaseAll(id: string, groups: Groups): Promise<void> {
-    await Promise.all([...groups.keys()].map((shard) => this.#calls.release(shard, id)));
+    const [home, ...others] = [...groups.keys()] as [Shard, ...Shard[]];
+    await Promise.all(others.map((shard) => this.#calls.release(shard, id)));
+    await this.#calls.release(home, id);
   }
 
   /** What every shard would say; home first. */
