@@ -123,7 +123,9 @@ test("two replicas tell each threshold once, to each receiver in its own form", 
   const texts = told("/services/T/B/secret").map(({ body }) => body);
   expect(texts.sort((a, b) => percentIn(a.text) - percentIn(b.text))).toEqual([
     {
-      text: expect.stringMatching(/^Team ml-team has reached 50 % of the budget of \d{4}-\d\d[:,] /),
+      text: expect.stringMatching(
+        /^Team ml-team has reached 50 % of the budget of \d{4}-\d\d[:,] /,
+      ),
       channel: "#ml-team-costs",
     },
     { text: expect.stringContaining("80 %"), channel: "#ml-team-costs" },
