@@ -111,22 +111,26 @@ function checkRest({ answer, method, path }: Exchange, before: Json, after: Json
   }
   const restOf = (object: Json) => {
     const rest = structuredClone({ ...object, stream_options: null });
-    if (typeof given.model === "string") replaceAll(rest, model, "string");
-    if (given.maxOutputTokens !== undefined) replaceAll(rest, maxOutputTokens, "number");
+    if (typeof given.model === "string") replaceAll(rest, model, ["string"]);
+    if (given.maxOutputTokens !== undefined) replaceAll(rest, maxOutputTokens, SCALARS);
     return rest;
   };
   const same = isDeepStrictEqual(restOf(before), restOf(after));
   assert(same, `more was changed than asked for: ${JSON.stringify(after)}`);
 }
 
-/** What a parser makes of a number or string there does not matter: the filter may edit it. */
-function replaceAll(object: Json, pointers: readonly string[], type: string): void {
+/** An output limit that is no number may be none to the server, and is replaced like one. */
+const SCALARS = ["number", "string", "boolean", "null"];
+
+/** What a parser makes of a value of these types there does not matter: the filter may edit it. */
+function replaceAll(object: Json, pointers: readonly string[], types: readonly string[]): void {
   for (const pointer of pointers) {
     const keys = pointer.split("/").slice(1);
     const last = keys.pop() as string;
     const [holder] = valuesAt(object, keys.map((key) => `/${key}`).join(""));
     const isHolder = typeof holder === "object" && holder !== null && !Array.isArray(holder);
-    if (!isHolder || typeof (holder as Json)[last] !== type) continue;
-    (holder as Json)[last] = type;
+    if (!isHolder || !Object.hasOwn(holder, last)) continue;
+    const value = (holder as Json)[last];
+    if (types.includes(value === null ? "null" : typeof value)) (holder as Json)[last] = "";
   }
 }
