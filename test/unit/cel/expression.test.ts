@@ -4,6 +4,7 @@ import {
   compileExpression,
   type ExpectedResult,
 } from "../../../limitador-bridge/cel/expression.ts";
+import { compiled } from "./compiled.ts";
 import { failureOf } from "./failure.ts";
 
 const context = toRequestContext(
@@ -36,13 +37,6 @@ const context = toRequestContext(
     body: { "/model": "gpt-4o", "/max_tokens": 100, "/metadata": { user: "carol" } },
   },
 );
-
-function compile(source: string, expected: ExpectedResult = "single value") {
-  const result = compileExpression(source, expected);
-  if ("problems" in result)
-    throw new Error(result.problems.map(({ message }) => message).join("; "));
-  return result.expression;
-}
 
 function problems(source: string, expected: ExpectedResult = "bool") {
   const result = compileExpression(source, expected);
@@ -106,7 +100,7 @@ describe("evaluates", () => {
     ["cel.bind(id, auth.identity, id.userid)", "alice"],
     ["[1, 2].exists(request, request == 2)", true],
   ])("%s", (source, expected) => {
-    expect(compile(source).evaluate(context.attributes)).toEqual(expected);
+    expect(compiled(source).evaluate(context.attributes)).toEqual(expected);
   });
 });
 
@@ -118,11 +112,11 @@ describe("fails on a request, with the reason", () => {
     ["auth.identity.level.split(',')[0]", "found no matching overload for 'double.split(string)'"],
     ["10 / (llm.choices - 2)", "division by zero"],
   ])("%s", (source, message) => {
-    expect(failureOf(compile(source), context)).toBe(message);
+    expect(failureOf(compiled(source), context)).toBe(message);
   });
 
   test("matches() on a text longer than 2048 characters", () => {
-    const expression = compile("request.headers['x-long'].matches('a.*b')");
+    const expression = compiled("request.headers['x-long'].matches('a.*b')");
     const long = toRequestContext(
       { request: { headers: { "x-long": "a".repeat(2049) } } },
       context.llm,
@@ -209,7 +203,7 @@ describe("refused at load", () => {
 
 describe("what is read", () => {
   const reads = (source: string) => {
-    const { headers, properties, metadata, bodyPointers } = compile(source).reads;
+    const { headers, properties, metadata, bodyPointers } = compiled(source).reads;
     return {
       headers: [...headers],
       properties: [...properties],

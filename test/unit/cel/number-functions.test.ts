@@ -1,18 +1,10 @@
 /** int() and uint(): what is no such number is an error, and never another number. */
 import { describe, expect, test } from "vitest";
 import { toRequestContext } from "../../../limitador-bridge/cel/attributes.ts";
-import {
-  type CompiledExpression,
-  compileExpression,
-} from "../../../limitador-bridge/cel/expression.ts";
+import { compileExpression } from "../../../limitador-bridge/cel/expression.ts";
 import { LLM } from "../policy/fixture.ts";
+import { compiled } from "./compiled.ts";
 import { failureOf } from "./failure.ts";
-
-function compile(source: string): CompiledExpression {
-  const result = compileExpression(source, "single value");
-  if ("expression" in result) return result.expression;
-  throw new Error(result.problems.map(({ message }) => message).join("; "));
-}
 
 function withNumber(number: string) {
   return toRequestContext({ request: { headers: { "x-number": number } } }, LLM);
@@ -28,19 +20,25 @@ describe("of a text", () => {
     ["-9223372036854775808", -(2n ** 63n)],
   ])("int(%j)", (text, expected) => {
     const { attributes } = withNumber(text);
-    expect(compile("int(request.headers['x-number'])").evaluate(attributes)).toBe(expected);
+    expect(compiled("int(request.headers['x-number'])").evaluate(attributes)).toBe(expected);
   });
 
   test.each(["", " ", " 1", "1_0", "0x1", "1.0", "9223372036854775808", "-9223372036854775809"])(
     "int(%j) fails",
     (text) => {
-      const failure = failureOf(compile("int(request.headers['x-number']) >= 0"), withNumber(text));
+      const failure = failureOf(
+        compiled("int(request.headers['x-number']) >= 0"),
+        withNumber(text),
+      );
       expect(failure).toBe("int() type error: cannot convert to int");
     },
   );
 
   test.each(["", "-1", "+1", "18446744073709551616"])("uint(%j) fails", (text) => {
-    const failure = failureOf(compile("uint(request.headers['x-number']) >= 0u"), withNumber(text));
+    const failure = failureOf(
+      compiled("uint(request.headers['x-number']) >= 0u"),
+      withNumber(text),
+    );
     expect(failure).toBe("uint() type error: cannot convert to uint");
   });
 
@@ -65,7 +63,7 @@ describe("of a number", () => {
     ["duration(1500000000) == duration('1500ms')", true],
     ["duration(-1500000000) == duration('-1500ms')", true],
   ])("%s", (source, expected) => {
-    expect(compile(source).evaluate(withNumber("").attributes)).toEqual(expected);
+    expect(compiled(source).evaluate(withNumber("").attributes)).toEqual(expected);
   });
 
   test.each([
@@ -76,7 +74,7 @@ describe("of a number", () => {
     ["uint(-0.5) == 0u", "uint() type error: integer overflow"],
     ["uint(1e20) > 0u", "uint() type error: integer overflow"],
   ])("%s fails", (source, message) => {
-    expect(failureOf(compile(source), withNumber(""))).toBe(message);
+    expect(failureOf(compiled(source), withNumber(""))).toBe(message);
   });
 
   test("a list is none", () => {

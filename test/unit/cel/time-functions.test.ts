@@ -1,18 +1,10 @@
 /** Getters of a time in a zone: by name, and by a fixed offset as CEL has them. */
 import { describe, expect, test } from "vitest";
 import { toRequestContext } from "../../../limitador-bridge/cel/attributes.ts";
-import {
-  type CompiledExpression,
-  compileExpression,
-} from "../../../limitador-bridge/cel/expression.ts";
+import { compileExpression } from "../../../limitador-bridge/cel/expression.ts";
 import { LLM } from "../policy/fixture.ts";
+import { compiled } from "./compiled.ts";
 import { failureOf } from "./failure.ts";
-
-function compile(source: string): CompiledExpression {
-  const result = compileExpression(source, "single value");
-  if ("expression" in result) return result.expression;
-  throw new Error(result.problems.map(({ message }) => message).join("; "));
-}
 
 function at(time: string, zone = "") {
   return toRequestContext({ request: { time, headers: { "x-zone": zone } } }, LLM);
@@ -24,7 +16,7 @@ function fields(zone: string, time: string): string {
   const names =
     "FullYear Month Date Hours Minutes Seconds Milliseconds DayOfMonth DayOfWeek DayOfYear";
   const reads = names.split(" ").map((name) => `string(request.time.get${name}(${argument}))`);
-  return String(compile(`[${reads.join(", ")}].join(' ')`).evaluate(at(time).attributes));
+  return String(compiled(`[${reads.join(", ")}].join(' ')`).evaluate(at(time).attributes));
 }
 
 test.each([
@@ -43,8 +35,8 @@ test.each([
 
 test("of a duration they take none", () => {
   const { attributes } = at("2026-11-22T07:05:09Z");
-  expect(compile("duration('3723s').getHours()").evaluate(attributes)).toBe(1n);
-  expect(compile("duration('3723s').getMinutes()").evaluate(attributes)).toBe(62n);
+  expect(compiled("duration('3723s').getHours()").evaluate(attributes)).toBe(1n);
+  expect(compiled("duration('3723s').getMinutes()").evaluate(attributes)).toBe(62n);
 });
 
 describe("a zone that is not known", () => {
@@ -57,7 +49,7 @@ describe("a zone that is not known", () => {
   });
 
   test("of a request", () => {
-    const expression = compile("request.time.getHours(request.headers['x-zone'])");
+    const expression = compiled("request.time.getHours(request.headers['x-zone'])");
     const time = "2026-11-22T07:05:09Z";
     expect(expression.evaluate(at(time, "-08:00").attributes)).toBe(23n);
     const failure = failureOf(expression, at(time, "Nope/X"));
